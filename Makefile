@@ -1,0 +1,73 @@
+# make demo: a real SkyPilot API server, served by Rust.   make test: everything that must pass.
+# Both set up what they need in .venv; nothing is installed outside this folder.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+OLD_VENV := .venv-0.10.5
+UV := $(VENV)/bin/uv
+BIN := $(VENV)/bin
+SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
+
+.PHONY: demo test check lint rust-test python-test old-test upstream bench build fuzz clean
+
+demo: build
+	$(BIN)/python -m sky_rs_patch demo
+
+test: lint rust-test python-test old-test upstream
+
+## Environments
+
+$(VENV)/.tools: Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	touch $@
+
+$(VENV)/.requirements: $(VENV)/.tools requirements/test.txt
+	$(UV) pip install -q --python $(BIN)/python -r requirements/test.txt
+	touch $@
+
+# The wheel is what users get, so that is what is tested: nothing runs from the source tree.
+$(VENV)/.built: $(VENV)/.requirements $(SOURCES)
+	rm -rf dist && mkdir dist
+	$(BIN)/maturin build --release --locked -q -i $(BIN)/python -o dist
+	$(UV) pip install -q --python $(BIN)/python --reinstall --no-deps dist/*.whl
+	touch $@
+
+build: $(VENV)/.built
+
+$(OLD_VENV)/.built: $(VENV)/.built requirements/skypilot-0.10.5.txt
+	$(UV) venv -q --allow-existing --python $(BIN)/python $(OLD_VENV)
+	$(UV) pip install -q --python $(OLD_VENV)/bin/python -r requirements/skypilot-0.10.5.txt
+	$(UV) pip install -q --python $(OLD_VENV)/bin/python --reinstall --no-deps dist/*.whl
+	touch $@
+
+## Checks
+
+lint: $(VENV)/.built
+	cd rust && cargo fmt --check
+	cd rust && PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked -q --all-targets -- -D warnings
+	$(BIN)/ruff check sky_rs_patch pytest_skyrs tests tools
+	$(BIN)/ruff format --check sky_rs_patch pytest_skyrs tests tools
+	$(BIN)/mypy --python-executable $(BIN)/python sky_rs_patch pytest_skyrs
+	cd tests && ../$(BIN)/python -m mypy.stubtest sky_rs_patch._native
+
+rust-test: $(VENV)/.tools
+	cd rust && cargo test --locked -q -p sky-rs-core
+
+python-test: $(VENV)/.built
+	cd tests && ../$(BIN)/python -m pytest -q
+
+# The same tests of the shim on an older SkyPilot, which has is_process_alive.
+old-test: $(OLD_VENV)/.built
+	cd tests && ../$(OLD_VENV)/bin/python -m pytest -q -p no:cacheprovider test_routes_exist.py
+
+# SkyPilot's own tests with and without the shim: the same result for every test.
+upstream: $(VENV)/.built
+	$(BIN)/python tools/upstream.py --work .work/upstream
+
+bench: $(VENV)/.built
+	$(BIN)/python tools/bench.py
+
+clean:
+	rm -rf $(VENV) $(OLD_VENV) .work dist rust/target

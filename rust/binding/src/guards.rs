@@ -1,0 +1,263 @@
+//! What the original reads, and whether all of it is still as it was.
+
+use std::collections::HashMap;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::watch::{Stamp, namespace};
+
+/// One name in one namespace, and the object that it must lead to.
+struct Entry {
+    namespace: Py<PyDict>,
+    name: Py<PyString>,
+    /// `None` if the name must be absent.
+    expected: Option<Py<PyAny>>,
+    label: Py<PyString>,
+}
+
+/// A namespace in which no name may come, go or change.
+struct Frozen {
+    namespace: Py<PyDict>,
+    size: usize,
+    label: Py<PyString>,
+}
+
+enum State {
+    /// Never looked at: the first call asks the resolver.
+    Unresolved,
+    /// The resolver runs, perhaps in another thread.
+    Resolving,
+    /// All entries are pristine.
+    Pristine,
+    /// An entry was replaced; its label.
+    Replaced(Py<PyString>),
+    /// The resolver found something it can't vouch for, and says what.
+    Refused(Py<PyString>),
+}
+
+/// The guards of one route.
+pub(crate) struct Guards {
+    resolver: Option<Py<PyAny>>,
+    state: State,
+    entries: Vec<Entry>,
+    frozen: Vec<Frozen>,
+    stamp: Option<Stamp>,
+    context: Vec<Py<PyAny>>,
+    failures: HashMap<String, u64>,
+}
+
+impl Guards {
+    /// Guards that `resolver()` will describe at the first call, or none.
+    pub(crate) fn new(resolver: Option<Py<PyAny>>) -> Self {
+        let state = if resolver.is_some() { State::Unresolved } else { State::Pristine };
+        Self {
+            resolver,
+            state,
+            entries: Vec::new(),
+            frozen: Vec::new(),
+            stamp: None,
+            context: Vec::new(),
+            failures: HashMap::new(),
+        }
+    }
+
+    /// Whether everything is known to be pristine, without looking closer.
+    #[inline]
+    pub(crate) fn are_fresh(&self, py: Python<'_>) -> bool {
+        matches!(self.state, State::Pristine) && self.stamp.as_ref().is_none_or(|stamp| stamp.is_current(py))
+    }
+
+    /// The resolver, if it has to be asked now; the guards then wait for `settle`.
+    pub(crate) fn take_question(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py));
+        let ask = match self.state {
+            State::Unresolved => true,
+            State::Refused(_) => stale(),
+            _ => false,
+        };
+        if !ask {
+            return None;
+        }
+        self.state = State::Resolving;
+        self.resolver.as_ref().map(|resolver| resolver.clone_ref(py))
+    }
+
+    /// Takes the resolver's answer: `(entries, frozen, context, problem)`.
+    ///
+    /// # Errors
+    /// `TypeError` if the answer has another shape; the guards then refuse for good.
+    pub(crate) fn settle(&mut self, py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+        let outcome = answer.and_then(|answer| self.take_answer(&answer));
+        if outcome.is_err() {
+            self.stamp = Some(Stamp::new(py, &[]));
+            self.state = State::Refused(PyString::new(py, "the guards could not be derived").unbind());
+        }
+        outcome
+    }
+
+    fn take_answer(&mut self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = answer.py();
+        type RawEntry<'py> =
+            (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyTuple>, Bound<'py, PyString>);
+        let (entries, frozen, context, problem): (
+            Vec<RawEntry<'_>>,
+            Vec<(Bound<'_, PyAny>, Bound<'_, PyString>)>,
+            Vec<Py<PyAny>>,
+            Option<Bound<'_, PyString>>,
+        ) = answer.extract()?;
+
+        let mut dicts: Vec<Bound<'_, PyDict>> = Vec::new();
+        let mut watch = |dict: Bound<'_, PyDict>| -> Py<PyDict> {
+            let watched = dict.clone().unbind();
+            if !dicts.iter().any(|known| known.is(&dict)) {
+                dicts.push(watched.clone_ref(py).into_bound(py));
+            }
+            watched
+        };
+        let mut checked_entries = Vec::with_capacity(entries.len());
+        for (object, name, expected, label) in entries {
+            let expected = match expected.len() {
+                0 => None,
+                1 => Some(expected.get_item(0)?.unbind()),
+                _ => return Err(PyTypeError::new_err("an entry expects one object or none")),
+            };
+            checked_entries.push(Entry {
+                namespace: watch(namespace(&object)?),
+                name: name.unbind(),
+                expected,
+                label: label.unbind(),
+            });
+        }
+        let mut checked_frozen = Vec::with_capacity(frozen.len());
+        for (object, label) in frozen {
+            let dict = namespace(&object)?;
+            // A frozen namespace is a set of entries plus the promise that none is added.
+            for (name, value) in dict.iter() {
+                if let Ok(name) = name.cast_into::<PyString>() {
+                    checked_entries.push(Entry {
+                        namespace: watch(dict.clone()),
+                        name: name.unbind(),
+                        expected: Some(value.unbind()),
+                        label: label.clone().unbind(),
+                    });
+                }
+            }
+            checked_frozen.push(Frozen { size: dict.len(), namespace: watch(dict), label: label.unbind() });
+        }
+        self.stamp = Some(Stamp::new(py, &dicts));
+        self.entries = checked_entries;
+        self.frozen = checked_frozen;
+        self.context = context;
+        match problem {
+            Some(problem) => {
+                self.state = State::Refused(problem.unbind());
+                if let Some(stamp) = &mut self.stamp {
+                    stamp.renew(py);
+                }
+            }
+            None => self.inspect(py),
+        }
+        Ok(())
+    }
+
+    /// Looks everything up again unless nothing changed, and says whether all is pristine.
+    pub(crate) fn check(&mut self, py: Python<'_>) -> bool {
+        if matches!(self.state, State::Pristine | State::Replaced(_))
+            && self.stamp.as_ref().is_some_and(|stamp| !stamp.is_current(py))
+        {
+            self.inspect(py);
+        }
+        let culprit = match &self.state {
+            State::Pristine => return true,
+            State::Replaced(label) | State::Refused(label) => label.bind(py).to_string_lossy().into_owned(),
+            State::Unresolved | State::Resolving => "not resolved yet".to_owned(),
+        };
+        *self.failures.entry(culprit).or_default() += 1;
+        false
+    }
+
+    #[cold]
+    fn inspect(&mut self, py: Python<'_>) {
+        // The stamp first: what changes while we look is noticed at the next call.
+        if let Some(stamp) = &mut self.stamp {
+            stamp.renew(py);
+        }
+        let replaced = self
+            .entries
+            .iter()
+            .find(|entry| !entry.is_pristine(py))
+            .map(|entry| &entry.label)
+            .or_else(|| self.frozen.iter().find(|frozen| !frozen.is_pristine(py)).map(|frozen| &frozen.label));
+        self.state = match replaced {
+            None => State::Pristine,
+            Some(label) => State::Replaced(label.clone_ref(py)),
+        };
+    }
+
+    /// Objects that the native function works with, in the order of the route's description.
+    pub(crate) fn context(&self) -> &[Py<PyAny>] {
+        &self.context
+    }
+
+    /// How often each guard failed.
+    pub(crate) fn failures(&self) -> &HashMap<String, u64> {
+        &self.failures
+    }
+
+    /// The labels of all entries, for tests and for `status`.
+    pub(crate) fn labels(&self, py: Python<'_>) -> Vec<String> {
+        let label = |label: &Py<PyString>| label.bind(py).to_string_lossy().into_owned();
+        let mut labels: Vec<_> = self.entries.iter().map(|entry| label(&entry.label)).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels
+    }
+
+    /// Why the resolver refused, if it did.
+    pub(crate) fn problem(&self, py: Python<'_>) -> Option<String> {
+        match &self.state {
+            State::Refused(problem) => Some(problem.bind(py).to_string_lossy().into_owned()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.resolver)?;
+        for entry in &self.entries {
+            visit.call(&entry.namespace)?;
+            visit.call(&entry.expected)?;
+        }
+        for frozen in &self.frozen {
+            visit.call(&frozen.namespace)?;
+        }
+        if let Some(stamp) = &self.stamp {
+            stamp.visit(visit)?;
+        }
+        self.context.iter().try_for_each(|object| visit.call(object))
+    }
+
+    /// Drops all references; the route is garbage.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(None);
+        self.state = State::Resolving;
+    }
+}
+
+impl Entry {
+    fn is_pristine(&self, py: Python<'_>) -> bool {
+        match (self.namespace.bind(py).get_item(&self.name), &self.expected) {
+            (Ok(Some(found)), Some(expected)) => found.is(expected),
+            (Ok(None), None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Frozen {
+    fn is_pristine(&self, py: Python<'_>) -> bool {
+        self.namespace.bind(py).len() == self.size
+    }
+}

@@ -1,0 +1,49 @@
+//! `sky_rs_patch._native`: routes, proxies and guards over `sky-rs-core`.
+//!
+//! `route` holds the decision that every call goes through, `proxy` the object in the module,
+//! `natives` the functions. All `unsafe` is in `bare`, `counters`, `frame`, `gil`, `proxy`,
+//! `route`, `text`, `watch`, and the few C calls of `natives`.
+
+mod bare;
+mod counters;
+mod frame;
+mod gil;
+mod guards;
+mod natives;
+mod proxy;
+mod route;
+mod switch;
+mod text;
+mod watch;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// How this extension was built: `version`, `profile` (`release` or `debug`), `commit`,
+/// `rustc`, `target`, `python`.
+#[pyfunction]
+fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let version = py.version_info();
+    let info = PyDict::new(py);
+    info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    info.set_item("profile", env!("SKY_RS_PROFILE"))?;
+    info.set_item("commit", env!("SKY_RS_COMMIT"))?;
+    info.set_item("rustc", env!("SKY_RS_RUSTC"))?;
+    info.set_item("target", env!("SKY_RS_TARGET"))?;
+    info.set_item("python", format!("{}.{}", version.major, version.minor))?;
+    Ok(info)
+}
+
+/// The extension's module.
+#[pymodule(gil_used = true)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<route::Route>()?;
+    module.add("Declined", py.get_type::<bare::Declined>())?;
+    module.add("COUNTER_BLOCK", counters::BLOCK)?;
+    module.add("DECLINE_REASONS", pyo3::types::PyTuple::new(py, sky_rs_core::Decline::ALL.map(sky_rs_core::Decline::name))?)?;
+    module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
+    module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;
+    bare::add_functions(module)
+}

@@ -1,0 +1,67 @@
+//! The native functions, by the name under which a route asks for them.
+//!
+//! Each takes the arguments of the original and gives its result, or declines.
+
+mod files;
+mod logging;
+mod paths;
+mod system;
+mod text;
+
+use pyo3::prelude::*;
+use sky_rs_core::Answer;
+
+use crate::frame::Frame;
+
+/// A native function. It must not panic on purpose, and must not run Python code that could
+/// have side effects before it is sure of its answer.
+pub(crate) type Function = for<'a, 'py> fn(&Frame<'a, 'py>) -> Answer<Bound<'py, PyAny>>;
+
+/// A native function and what is known of it.
+pub(crate) struct Native {
+    pub(crate) name: &'static std::ffi::CStr,
+    pub(crate) function: Function,
+    /// Whether it stays within safe reach of a few nanoseconds: it neither detaches from the
+    /// interpreter nor drops references that PyO3 tracks, so the call needn't register with
+    /// PyO3 as attached.
+    pub(crate) light: bool,
+}
+
+macro_rules! natives {
+    ($($name:literal => $function:path, $weight:ident;)*) => {
+        /// All native functions.
+        pub(crate) static NATIVES: &[Native] = &[$(Native {
+            name: $name,
+            function: $function,
+            light: natives!(@$weight),
+        },)*];
+    };
+    (@light) => { true };
+    (@heavy) => { false };
+}
+
+natives! {
+    c"base36_encode" => text::base36_encode, light;
+    c"format_float" => text::format_float, light;
+    c"truncate_long_string" => text::truncate_long_string, light;
+    // Up to SkyPilot 0.9.3 there was no `truncate_middle`.
+    c"truncate_long_string_end" => text::truncate_long_string_end, light;
+    c"read_last_n_lines" => files::read_last_n_lines, heavy;
+    c"hash_file" => files::hash_file, heavy;
+    c"estimate_fd_for_directory" => files::estimate_fd_for_directory, heavy;
+    c"find_free_port" => system::find_free_port, heavy;
+    // Up to SkyPilot 0.11.1 a busy port was not logged.
+    c"find_free_port_silent" => system::find_free_port_silent, heavy;
+    c"get_cpu_count" => system::get_cpu_count, heavy;
+    c"get_mem_size_gb" => system::get_mem_size_gb, heavy;
+    // Up to SkyPilot 0.10.0 there was no limit in bytes.
+    c"get_mem_size_gb_only" => system::get_mem_size_gb_only, heavy;
+    c"get_parallel_threads" => system::get_parallel_threads, light;
+    c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, heavy;
+    c"is_process_alive" => system::is_process_alive, heavy;
+}
+
+/// The native function of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Native> {
+    NATIVES.iter().find(|native| native.name.to_bytes() == name.as_bytes())
+}

@@ -1,0 +1,86 @@
+//! `base36_encode`, `format_float` and `truncate_long_string`: tens of nanoseconds each, so
+//! nothing here allocates but the result.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
+use sky_rs_core::truncate::{Cut, end, middle};
+use sky_rs_core::{Answer, Decline, base36, float_format};
+
+use crate::frame::{Argument, Frame, exact_f64, exact_i64, exact_str, plain_truth, required};
+use crate::gil::clear_error;
+use crate::text::{Units, ascii, cut, from_ascii, length, units};
+
+pub(super) fn base36_encode<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [text] = frame.bind(["hex_str"], 1)?;
+    // Beyond ASCII, int() knows further digits and white space.
+    let text = ascii(exact_str(required(text)?)?).ok_or(Decline::Value)?;
+    let mut digits = Vec::with_capacity(text.len() + 12);
+    base36::encode(text, &mut digits)?;
+    from_ascii(frame.py(), [&digits])
+}
+
+pub(super) fn format_float<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [number, precision] = frame.bind(["num", "precision"], 1)?;
+    let number = required(number)?;
+    if number.is_exact_instance_of::<PyInt>() || number.is_exact_instance_of::<PyBool>() {
+        // The precision isn't looked at.
+        return plain_str(number);
+    }
+    let number = exact_f64(number)?;
+    let precision = match precision {
+        None => 1,
+        Some(precision) => usize::try_from(exact_i64(precision)?).map_err(|_| Decline::Value)?,
+    };
+    let mut digits = Vec::with_capacity(32);
+    float_format::format(number, precision, &mut digits)?;
+    from_ascii(frame.py(), [&digits])
+}
+
+/// `str(number)` of an exact int or bool.
+fn plain_str<'py>(number: Argument<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let py = number.py();
+    // SAFETY: the object is live; the call gives a new reference, or null with an error set
+    // (an integer of more digits than Python prints).
+    let text = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyObject_Str(number.as_ptr())) };
+    text.ok_or_else(|| {
+        clear_error(py);
+        Decline::Value
+    })
+}
+
+pub(super) fn truncate_long_string<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [text, max_length, in_middle] = frame.bind(["s", "max_length", "truncate_middle"], 1)?;
+    truncate(text, max_length, in_middle)
+}
+
+pub(super) fn truncate_long_string_end<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [text, max_length] = frame.bind(["s", "max_length"], 1)?;
+    truncate(text, max_length, None)
+}
+
+#[inline]
+fn truncate<'py>(
+    text: Option<Argument<'_, 'py>>,
+    max_length: Option<Argument<'_, 'py>>,
+    in_middle: Option<Argument<'_, 'py>>,
+) -> Answer<Bound<'py, PyAny>> {
+    let text = exact_str(required(text)?)?;
+    let max_length = match max_length {
+        None => 35,
+        Some(max_length) => isize::try_from(exact_i64(max_length)?).map_err(|_| Decline::Value)?,
+    };
+    if length(text).cast_signed() <= max_length {
+        // `truncate_middle` isn't looked at.
+        return cut(text, Cut::Whole);
+    }
+    if in_middle.map_or(Ok(false), plain_truth)? {
+        return cut(text, middle(length(text), max_length));
+    }
+    let parts = match units(text) {
+        Units::Ascii(units) | Units::Latin1(units) => end(units, max_length),
+        Units::Ucs2(units) => end(units, max_length),
+        Units::Ucs4(units) => end(units, max_length),
+    };
+    cut(text, parts)
+}

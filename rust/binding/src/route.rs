@@ -1,0 +1,362 @@
+//! A route: an original, what may answer instead of it, and when.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit, ffi};
+use sky_rs_core::Decline;
+
+use crate::counters::Counters;
+use crate::frame::Frame;
+use crate::gil::{GilBound, clear_error};
+use crate::guards::Guards;
+use crate::natives::{self, Native};
+use crate::switch;
+
+enum Implementation {
+    Native(&'static Native),
+    Candidate(GilBound<Cell<Option<Py<PyAny>>>>),
+}
+
+/// An original together with the native function, or any other callable, that answers calls
+/// in its place while the switch is on and the guards hold.
+#[pyclass(frozen, weakref, module = "sky_rs_patch._native")]
+pub(crate) struct Route {
+    name: String,
+    original: GilBound<Cell<Option<Py<PyAny>>>>,
+    implementation: Implementation,
+    enabled: GilBound<Cell<bool>>,
+    guards: GilBound<RefCell<Guards>>,
+    counters: GilBound<Counters>,
+}
+
+/// Borrows what a cell holds, for as long as the GIL is held.
+fn peek<'a, T>(cell: &'a Cell<Option<Py<T>>>) -> *mut ffi::PyObject {
+    // SAFETY: the reference ends before anything else can touch the cell.
+    let content: &'a Option<Py<T>> = unsafe { &*cell.as_ptr() };
+    content.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
+}
+
+impl Route {
+    /// Calls the route with the vectorcall protocol; gives a new reference, or null with an
+    /// error set.
+    ///
+    /// # Safety
+    /// The arguments are as the protocol has them.
+    #[inline]
+    pub(crate) unsafe fn call(
+        &self,
+        py: Python<'_>,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: the caller vouches for the arguments.
+        let answer = unsafe { self.answer(py, args, nargsf, kwnames) };
+        let reason = match answer {
+            Ok(result) => {
+                self.counters.get(py).count_rust();
+                return result;
+            }
+            Err(reason) => reason,
+        };
+        // SAFETY: as above.
+        unsafe { self.call_original(py, reason, args, nargsf, kwnames) }
+    }
+
+    /// A new reference from the native side, or why there is none.
+    #[inline]
+    unsafe fn answer(
+        &self,
+        py: Python<'_>,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> Result<*mut ffi::PyObject, Decline> {
+        if !self.enabled.get(py).get() {
+            return Err(Decline::Disabled);
+        }
+        if !switch::is_on(py) {
+            return Err(Decline::Switch);
+        }
+        let guards = self.guards.get(py);
+        if !guards.borrow().are_fresh(py) && !self.look_closer(py) {
+            return Err(Decline::Guard);
+        }
+        match &self.implementation {
+            Implementation::Native(native) => {
+                // Guards aren't settled anew while a borrow of theirs is out.
+                let guards = guards.borrow();
+                // SAFETY: the caller vouches for the arguments; the context lives in the
+                // borrowed guards.
+                let frame = unsafe { Frame::new(py, args, nargsf, kwnames, guards.context()) };
+                let run = AssertUnwindSafe(|| (native.function)(&frame).map(Bound::into_ptr));
+                let outcome =
+                    if native.light { catch_unwind(run) } else { Python::attach(|_| catch_unwind(run)) };
+                outcome.unwrap_or(Err(Decline::Panic))
+            }
+            // SAFETY: as above.
+            Implementation::Candidate(candidate) => unsafe {
+                let candidate = peek(candidate.get(py));
+                self.ask_candidate(py, candidate, args, nargsf, kwnames)
+            },
+        }
+    }
+
+    /// Settles or checks the guards, and says whether they hold.
+    #[cold]
+    fn look_closer(&self, py: Python<'_>) -> bool {
+        let guards = self.guards.get(py);
+        // Another thread, or an outer call, is at it.
+        let Ok(mut inside) = guards.try_borrow_mut() else { return false };
+        if let Some(resolver) = inside.take_question(py) {
+            drop(inside);
+            // The resolver runs Python code, which may call this very route.
+            let answer = Python::attach(|_| resolver.bind(py).call0());
+            let Ok(mut inside) = guards.try_borrow_mut() else { return false };
+            if let Err(error) = inside.settle(py, answer) {
+                Python::attach(|py| error.write_unraisable(py, None));
+            }
+            return inside.check(py);
+        }
+        inside.check(py)
+    }
+
+    unsafe fn ask_candidate(
+        &self,
+        py: Python<'_>,
+        candidate: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> Result<*mut ffi::PyObject, Decline> {
+        if candidate.is_null() {
+            return Err(Decline::Disabled);
+        }
+        // SAFETY: the caller vouches for the arguments.
+        let result = unsafe { ffi::PyObject_Vectorcall(candidate, args, nargsf, kwnames) };
+        if result.is_null() {
+            return Err(self.judge_error(py));
+        }
+        // SAFETY: `NotImplemented` lives forever, and the result is ours to drop.
+        unsafe {
+            if result == ffi::Py_NotImplemented() {
+                ffi::Py_DECREF(result);
+                return Err(Decline::Candidate);
+            }
+        }
+        Ok(result)
+    }
+
+    /// What an exception of a candidate means: a decline, or the user's Ctrl-C.
+    #[cold]
+    fn judge_error(&self, py: Python<'_>) -> Decline {
+        // SAFETY: asks for the type of the error that the candidate set.
+        let ordinary = unsafe { ffi::PyErr_ExceptionMatches(PyException::type_object_raw_(py)) } != 0;
+        if ordinary {
+            clear_error(py);
+            return Decline::Candidate;
+        }
+        Python::attach(|py| {
+            let Some(error) = PyErr::take(py) else { return Decline::Candidate };
+            // PyO3's PanicException is no Exception, so that nobody catches it by accident.
+            if error.get_type(py).name().is_ok_and(|name| name == "PanicException") {
+                return Decline::Panic;
+            }
+            error.restore(py);
+            Decline::Interrupted
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn call_original(
+        &self,
+        py: Python<'_>,
+        reason: Decline,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        self.counters.get(py).count_python(reason);
+        if reason == Decline::Interrupted {
+            return std::ptr::null_mut();
+        }
+        debug_assert!(!PyErr::occurred(py), "a decline leaves no error behind");
+        let original = peek(self.original.get(py));
+        if original.is_null() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller vouches for the arguments, which are untouched; the route holds
+        // the original.
+        unsafe { ffi::PyObject_Vectorcall(original, args, nargsf, kwnames) }
+    }
+
+    /// The original, for the proxy.
+    pub(crate) fn original_ptr(&self, py: Python<'_>) -> *mut ffi::PyObject {
+        peek(self.original.get(py))
+    }
+}
+
+/// `PyExc_Exception`, borrowed.
+trait RawType {
+    fn type_object_raw_(py: Python<'_>) -> *mut ffi::PyObject;
+}
+
+impl RawType for PyException {
+    fn type_object_raw_(py: Python<'_>) -> *mut ffi::PyObject {
+        <Self as pyo3::PyTypeInfo>::type_object_raw(py).cast()
+    }
+}
+
+#[pymethods]
+impl Route {
+    /// `implementation` is the name of a native function, or a callable.
+    #[new]
+    #[pyo3(signature = (name, original, implementation, resolver=None))]
+    fn new(
+        name: String,
+        original: Bound<'_, PyAny>,
+        implementation: &Bound<'_, PyAny>,
+        resolver: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let implementation = if let Ok(native) = implementation.cast::<PyString>() {
+            let native = native.to_str()?;
+            let native = natives::find(native)
+                .ok_or_else(|| PyValueError::new_err(format!("no native function is called {native:?}")))?;
+            Implementation::Native(native)
+        } else {
+            Implementation::Candidate(GilBound::new(Cell::new(Some(implementation.clone().unbind()))))
+        };
+        Ok(Self {
+            name,
+            original: GilBound::new(Cell::new(Some(original.unbind()))),
+            implementation,
+            enabled: GilBound::new(Cell::new(true)),
+            guards: GilBound::new(RefCell::new(Guards::new(resolver))),
+            counters: GilBound::new(Counters::new()),
+        })
+    }
+
+    /// The route's name: the dotted name of its target.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[getter]
+    fn original(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        // SAFETY: the pointer is null or a live object that the route holds.
+        unsafe { Bound::from_borrowed_ptr_or_opt(py, self.original_ptr(py)) }.map(Bound::unbind)
+    }
+
+    #[getter]
+    fn enabled(&self, py: Python<'_>) -> bool {
+        self.enabled.get(py).get()
+    }
+
+    #[setter]
+    fn set_enabled(&self, py: Python<'_>, enabled: bool) {
+        self.enabled.get(py).set(enabled);
+    }
+
+    /// Calls by backend, declines by reason, and guards that failed, by name.
+    fn counts(&self, py: Python<'_>) -> PyResult<(u64, u64, Py<PyDict>, Py<PyDict>)> {
+        let counters = self.counters.get(py);
+        let declines = PyDict::new(py);
+        for (reason, count) in counters.declines() {
+            declines.set_item(reason.name(), count)?;
+        }
+        let failures = PyDict::new(py);
+        for (label, count) in self.guards.get(py).borrow().failures() {
+            failures.set_item(label, count)?;
+        }
+        Ok((counters.rust(), counters.python(), declines.unbind(), failures.unbind()))
+    }
+
+    fn reset_counts(&self, py: Python<'_>) {
+        self.counters.get(py).reset();
+    }
+
+    /// Counts in block `index` of a writable buffer of 64-bit numbers from now on, or in
+    /// memory of the route's own if `buffer` is None.
+    #[pyo3(signature = (buffer, index=0))]
+    fn share_counts(&self, py: Python<'_>, buffer: Option<&Bound<'_, PyAny>>, index: usize) -> PyResult<()> {
+        match buffer {
+            Some(buffer) => self.counters.get(py).share(buffer, index),
+            None => {
+                self.counters.get(py).unshare();
+                Ok(())
+            }
+        }
+    }
+
+    /// Labels of everything that the guards look at; settles them first if need be.
+    fn guard_labels(&self, py: Python<'_>) -> Vec<String> {
+        if !self.guards.get(py).borrow().are_fresh(py) {
+            self.look_closer(py);
+        }
+        self.guards.get(py).borrow().labels(py)
+    }
+
+    /// Why the guards could not be derived, if so.
+    fn guard_problem(&self, py: Python<'_>) -> Option<String> {
+        self.guards.get(py).borrow().problem(py)
+    }
+
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = args.py();
+        let mut arguments: Vec<_> = args.iter().collect();
+        let positional = arguments.len();
+        let names = match kwargs {
+            Some(kwargs) if !kwargs.is_empty() => {
+                arguments.extend(kwargs.values());
+                Some(PyTuple::new(py, kwargs.keys())?)
+            }
+            _ => None,
+        };
+        let names = names.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr);
+        // SAFETY: `Bound` is a transparent pointer; all references live until the call ends.
+        unsafe { Bound::from_owned_ptr_or_err(py, self.call(py, arguments.as_ptr().cast(), positional, names)) }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<sky_rs_patch route {}>", self.name)
+    }
+
+    #[expect(clippy::needless_pass_by_value)]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: the collector runs with the GIL held; nothing is touched but pointers.
+        let py = unsafe { Python::assume_attached() };
+        let visit_cell = |cell: &Cell<Option<Py<PyAny>>>| {
+            // SAFETY: nothing writes to the cell while the collector looks.
+            visit.call(unsafe { &*cell.as_ptr() })
+        };
+        visit_cell(self.original.get(py))?;
+        if let Implementation::Candidate(candidate) = &self.implementation {
+            visit_cell(candidate.get(py))?;
+        }
+        match self.guards.get(py).try_borrow() {
+            Ok(guards) => guards.visit(&visit),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        self.original.get(py).take();
+        if let Implementation::Candidate(candidate) = &self.implementation {
+            candidate.get(py).take();
+        }
+        if let Ok(mut guards) = self.guards.get(py).try_borrow_mut() {
+            guards.clear();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The live switch: `SKYPILOT_USE_RUST`, read where `os.environ` keeps it.
+
+use std::cell::RefCell;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::gil::GilBound;
+use crate::watch::Stamp;
+
+const VARIABLE: &[u8] = b"SKYPILOT_USE_RUST";
+
+struct Switch {
+    environment: Option<(Py<PyDict>, Py<PyBytes>, Stamp)>,
+    on: bool,
+}
+
+static SWITCH: GilBound<RefCell<Switch>> = GilBound::new(RefCell::new(Switch { environment: None, on: true }));
+
+/// Reads the switch from `data`, the dictionary of bytes behind `os.environ`, from now on.
+#[pyfunction]
+pub(crate) fn watch_environment(data: &Bound<'_, PyDict>) {
+    let py = data.py();
+    let stamp = Stamp::new(py, std::slice::from_ref(data));
+    let name = PyBytes::new(py, VARIABLE).unbind();
+    SWITCH.get(py).borrow_mut().environment = Some((data.clone().unbind(), name, stamp));
+}
+
+/// Whether calls may go to native code. A value that isn't a switch value means no.
+#[inline]
+pub(crate) fn is_on(py: Python<'_>) -> bool {
+    let switch = SWITCH.get(py);
+    {
+        let switch = switch.borrow();
+        match &switch.environment {
+            Some((.., stamp)) if !stamp.is_current(py) => {}
+            _ => return switch.on,
+        }
+    }
+    read(py, &mut switch.borrow_mut())
+}
+
+#[cold]
+fn read(py: Python<'_>, switch: &mut Switch) -> bool {
+    if let Some((data, name, stamp)) = &mut switch.environment {
+        stamp.renew(py);
+        switch.on = match data.bind(py).get_item(name.bind(py)) {
+            Ok(None) => true,
+            Ok(Some(value)) => value.cast::<PyBytes>().is_ok_and(|value| is_yes(value.as_bytes())),
+            Err(_) => false,
+        };
+    }
+    switch.on
+}
+
+/// The values that mean yes; `sky_rs_patch._switch` has the same list.
+fn is_yes(value: &[u8]) -> bool {
+    [&b"1"[..], b"true", b"yes", b"on"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+}

@@ -1,0 +1,70 @@
+//! How many entries a directory has.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::Errno;
+
+use crate::{Answer, Decline};
+
+/// `len(os.listdir(path))` if `os.path.isdir(path)`, else `None`.
+///
+/// # Errors
+/// `Os` where the original may raise, for instance for a directory that can't be read.
+pub fn entries(path: &CStr) -> Answer<Option<i64>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(_) => return Err(Decline::Os),
+    };
+    // As large as the C library's, which the original reads with: a call for each thousand entries.
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
+    let mut directory = RawDir::new(fd, &mut buffer);
+    let mut count = 0;
+    // Not every file system lists these two, but none lists them twice.
+    let mut dots = 0;
+    while let Some(entry) = directory.next() {
+        let entry = entry.map_err(|_| Decline::Os)?;
+        if dots < 2 && matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            dots += 1;
+        } else {
+            count += 1;
+        }
+    }
+    Ok(Some(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entries;
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::path::Path;
+
+    fn count(path: &Path) -> Option<i64> {
+        entries(&CString::new(path.as_os_str().as_bytes()).expect("no NUL")).expect("readable")
+    }
+
+    #[test]
+    fn directories() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert_eq!(count(directory.path()), Some(0));
+        for number in 0..2000 {
+            std::fs::write(directory.path().join(format!("{number:0>40}")), "").expect("a file");
+        }
+        std::fs::create_dir(directory.path().join(".hidden")).expect("a directory");
+        assert_eq!(count(directory.path()), Some(2001));
+    }
+
+    #[test]
+    fn others() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").expect("a file");
+        assert_eq!(count(&file), None);
+        assert_eq!(count(&file.join("below")), None);
+        assert_eq!(count(&directory.path().join("absent")), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! Files read without the layers of Python's `open()`.
+
+use std::ffi::CStr;
+use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::{Answer, Decline};
+
+/// An open regular file and its size at that moment, in bytes.
+#[derive(Debug)]
+pub struct RegularFile {
+    pub fd: OwnedFd,
+    pub size: u64,
+}
+
+/// Opens a regular file for reading.
+///
+/// The kind is asked before opening, because opening a pipe or a device has effects.
+///
+/// # Errors
+/// `Os` if it can't be opened, `SpecialFile` if it is no regular file.
+pub fn open_regular(path: &CStr) -> Answer<RegularFile> {
+    let status = rustix::fs::stat(path).map_err(|_| Decline::Os)?;
+    if !FileType::from_raw_mode(status.st_mode).is_file() {
+        return Err(Decline::SpecialFile);
+    }
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|_| Decline::Os)?;
+    // The name may lead to another file by now.
+    let status = rustix::fs::fstat(&fd).map_err(|_| Decline::Os)?;
+    if !FileType::from_raw_mode(status.st_mode).is_file() {
+        return Err(Decline::SpecialFile);
+    }
+    let size = u64::try_from(status.st_size).map_err(|_| Decline::SpecialFile)?;
+    Ok(RegularFile { fd, size })
+}
+
+/// `os.path.exists`, where every failure of stat(2) means no.
+pub fn exists(path: &CStr) -> bool {
+    rustix::fs::stat(path).is_ok()
+}
+
+/// `os.path.isfile`.
+pub(crate) fn is_regular(path: &CStr) -> bool {
+    rustix::fs::stat(path).is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_file())
+}
+
+/// Reads at the file's position until the buffer is full or the file ends.
+pub fn read_full(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match rustix::io::read(fd, &mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(_) => return Err(Decline::Os),
+        }
+    }
+    Ok(filled)
+}
+
+/// Reads all of a file that has as many bytes as the buffer.
+///
+/// # Errors
+/// `Changed` if it is shorter or longer, `Os` if it can't be read.
+pub fn read_whole(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<()> {
+    let size = buffer.len();
+    // One byte more than there should be: that it isn't filled says that the file ends here.
+    let mut beyond = [0];
+    let mut parts = [IoSliceMut::new(buffer), IoSliceMut::new(&mut beyond)];
+    match rustix::io::readv(fd, &mut parts) {
+        Ok(count) if count == size => Ok(()),
+        Ok(_) => Err(Decline::Changed),
+        Err(_) => Err(Decline::Os),
+    }
+}
+
+/// Fills the buffer from `offset` on.
+///
+/// # Errors
+/// `Changed` if the file ends before, `Os` if it can't be read.
+pub fn read_exact_at(fd: &OwnedFd, mut buffer: &mut [u8], mut offset: u64) -> Answer<()> {
+    while !buffer.is_empty() {
+        match rustix::io::pread(fd, &mut *buffer, offset) {
+            Ok(0) => return Err(Decline::Changed),
+            Ok(count) => {
+                buffer = &mut buffer[count..];
+                offset += count as u64;
+            }
+            Err(_) => return Err(Decline::Os),
+        }
+    }
+    Ok(())
+}
+
+/// The whole of a small file of the kernel, or `None` if it can't be opened or read.
+///
+/// # Errors
+/// `Platform` if it doesn't fit the buffer, `Os` if a signal interrupted the call.
+pub(crate) fn read_small<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<Option<&'b [u8]>> {
+    let interrupted = |error| if error == Errno::INTR { Err(Decline::Os) } else { Ok(None) };
+    let fd = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(error) => return interrupted(error),
+    };
+    let mut filled = 0;
+    loop {
+        if filled == buffer.len() {
+            return Err(Decline::Platform);
+        }
+        match rustix::io::read(&fd, &mut buffer[filled..]) {
+            Ok(0) => return Ok(Some(&buffer[..filled])),
+            Ok(count) => {
+                filled += count;
+                // The kernel fills the buffer as far as there is something, so what is short
+                // and ends with a line is whole; asking once more costs as much again.
+                if filled < buffer.len() && buffer[filled - 1] == b'\n' {
+                    return Ok(Some(&buffer[..filled]));
+                }
+            }
+            Err(error) => return interrupted(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{open_regular, read_exact_at, read_full, read_small, read_whole};
+    use crate::Decline;
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    fn file(content: &[u8]) -> (tempfile::TempDir, CString) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("file");
+        std::fs::write(&path, content).expect("a file");
+        let path = CString::new(path.as_os_str().as_bytes()).expect("no NUL");
+        (directory, path)
+    }
+
+    #[test]
+    fn whole_files() {
+        let (_directory, path) = file(b"0123456789");
+        let size = usize::try_from(open_regular(&path).expect("a file").size).expect("ten");
+        for (length, expected) in [(size, Ok(())), (size - 1, Err(Decline::Changed)), (size + 1, Err(Decline::Changed))] {
+            let mut buffer = vec![0; length];
+            assert_eq!(read_whole(&open_regular(&path).expect("a file").fd, &mut buffer), expected, "{length}");
+            if expected.is_ok() {
+                assert_eq!(buffer, b"0123456789");
+            }
+        }
+    }
+
+    #[test]
+    fn parts() {
+        let (_directory, path) = file(b"0123456789");
+        let file = open_regular(&path).expect("a file");
+        let mut buffer = [0; 4];
+        assert_eq!(read_exact_at(&file.fd, &mut buffer, 6), Ok(()));
+        assert_eq!(&buffer, b"6789");
+        assert_eq!(read_exact_at(&file.fd, &mut buffer, 7), Err(Decline::Changed));
+        let mut buffer = [0; 16];
+        assert_eq!(read_full(&file.fd, &mut buffer), Ok(10));
+    }
+
+    #[test]
+    fn small_files() {
+        for content in [&b""[..], b"1", b"1\n", b"1\n2\n"] {
+            let (_directory, path) = file(content);
+            assert_eq!(read_small(&path, &mut [0; 8]), Ok(Some(content)));
+        }
+        let (_directory, path) = file(b"1234567\n");
+        assert_eq!(read_small(&path, &mut [0; 8]), Err(Decline::Platform));
+        assert_eq!(read_small(c"/nonexistent", &mut [0; 8]), Ok(None));
+    }
+}

@@ -1,0 +1,23 @@
+//! The algorithms behind `sky_rs_patch`, free of Python and of `unsafe`.
+//!
+//! Each module answers for one `SkyPilot` helper, or for the system facts that several of
+//! them read. Every function either gives exactly what the Python original would give or
+//! returns a [`Decline`], after which the caller runs the original.
+#![forbid(unsafe_code)]
+
+pub mod base36;
+pub mod cgroup;
+pub mod cpu;
+mod decline;
+pub mod directory;
+pub mod file;
+pub mod float_format;
+pub mod memory;
+mod number;
+pub mod port;
+pub mod process;
+pub mod tail;
+pub mod truncate;
+pub mod workers;
+
+pub use decline::{Answer, Decline};

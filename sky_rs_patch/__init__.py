@@ -1,0 +1,42 @@
+"""SkyPilot's utilities served by Rust, in place.
+
+Everything here is loaded when it is first asked for: an interpreter that was only switched on
+for SkyPilot must start as fast as any other.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sky_rs_patch._api import (
+        disable,
+        enable,
+        enabled,
+        fingerprint,
+        register,
+        status,
+        unregister,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = (
+    "__version__",
+    "disable",
+    "enable",
+    "enabled",
+    "fingerprint",
+    "register",
+    "status",
+    "unregister",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from sky_rs_patch import _api
+
+        value = getattr(_api, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

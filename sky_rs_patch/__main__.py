@@ -1,0 +1,113 @@
+"""``python -m sky_rs_patch status|demo``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import sys
+from typing import Any
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sky_rs_patch", description="SkyPilot's utilities served by Rust, in place."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    status = commands.add_parser(
+        "status",
+        help="what is routed, and what it has served",
+        description="Imports SkyPilot with the routes enabled and says what stands where. With "
+        "--from, sums up the counters of all processes that ran with SKY_RS_PATCH_STATS_DIR=DIR.",
+    )
+    status.add_argument("--json", action="store_true", help="print a JSON object")
+    status.add_argument("--from", dest="directory", metavar="DIR", help="read counters from DIR")
+    status.set_defaults(run=_status)
+    demo = commands.add_parser("demo", help="a real API server, served by Rust: see the README")
+    demo.add_argument("--home", metavar="DIR", help="use this home directory, and keep it")
+    demo.set_defaults(run=_demo)
+    options = parser.parse_args(arguments)
+    return int(options.run(options))
+
+
+def _status(options: argparse.Namespace) -> int:
+    from sky_rs_patch import _status, _stats
+
+    if options.directory is not None:
+        try:
+            processes = _stats.read(options.directory)
+        except (OSError, ValueError) as error:
+            print(f"sky_rs_patch: error: no counters in {options.directory}: {error}", file=sys.stderr)
+            return 1
+        return _print_processes(processes, as_json=options.json)
+
+    from sky_rs_patch import _environment, _finder, _switch, enable
+    from sky_rs_patch import status as collect
+
+    try:
+        enable()
+    except ValueError as error:
+        print(f"sky_rs_patch: error: {error}", file=sys.stderr)
+        return 2
+    problems = []
+    for module in sorted(_finder.watched):
+        try:
+            # What a module prints at its import isn't ours to show.
+            with contextlib.redirect_stdout(io.StringIO()):
+                importlib.import_module(module)
+        except Exception as error:
+            problems.append(f"{module} can't be imported: {type(error).__name__}: {error}")
+    result = collect()
+    switch = _environment.switch()
+    result["environment"] = str(switch) if switch else None
+    result["import_problems"] = problems
+    if options.json:
+        print(json.dumps(result, indent=2))
+        return 0
+    build = result["extension"]
+    print(f"sky_rs_patch {result['version']}, Python {result['python']}, SkyPilot {result['skypilot']}")
+    if build["problem"]:
+        print(f"extension: none: {build['problem']}")
+    else:
+        print(f"extension: {build['profile']} build of {build['version']} ({build['commit']})")
+    proxy = result["proxy"]
+    if proxy is not None:
+        print("proxies: native" if proxy["native"] else f"proxies: Python: {proxy['problem']}")
+    value = result["switch"]["value"]
+    said = "not set" if value is None else f"= {value!r}"
+    print(f"{_switch.VARIABLE} {said}: calls go to {'Rust' if result['switch']['on'] else 'Python'}")
+    print(f"environment: {f'switched on by {switch}' if switch else 'not switched on'}")
+    for problem in [*problems, *(f"{name}: {why}" for name, why in result["problems"].items())]:
+        print(f"problem: {problem}")
+    print()
+    print(_status.table(result["routes"]))
+    return 0
+
+
+def _print_processes(processes: list[dict[str, Any]], *, as_json: bool) -> int:
+    from sky_rs_patch import _stats, _status
+
+    total: dict[str, Any] = {}
+    for process in processes:
+        for name, route in process["routes"].items():
+            into = total.setdefault(name, _stats.empty())
+            _stats.merge(into, route["calls"]["rust"], route["calls"]["python"], route["declines"])
+    if as_json:
+        print(json.dumps({"schema": _status.SCHEMA, "routes": total, "processes": processes}, indent=2))
+        return 0
+    print(f"{len(processes)} processes\n")
+    print(_status.table(total, states=False))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from sky_rs_patch import _demo
+
+    return _demo.run(home=options.home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The functions that ``sky_rs_patch`` offers to programs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Callable
+
+from sky_rs_patch import _engine, _fingerprints
+from sky_rs_patch._registry import RegisteredRoute, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def enable() -> None:
+    """Routes SkyPilot's utilities to Rust in this process, now and at later imports.
+
+    Functions of modules that are imported already are replaced at once, together with copies
+    that other modules took of them. Enabling twice is the same as once.
+
+    Raises:
+        ValueError: if ``SKYPILOT_USE_RUST`` has a value that isn't a switch value.
+    """
+    _engine.enable()
+
+
+def disable() -> None:
+    """Puts the very originals back, and stops watching imports. Disabling twice is harmless."""
+    _engine.disable()
+
+
+@contextlib.contextmanager
+def enabled() -> Iterator[None]:
+    """Enables for the length of a ``with`` block; what was enabled before stays so."""
+    before = _engine.is_enabled()
+    _engine.enable()
+    try:
+        yield
+    finally:
+        if not before:
+            _engine.disable()
+
+
+def status() -> dict[str, Any]:
+    """Tells what is routed in this process, and what it has served.
+
+    Returns:
+        A dictionary that can be dumped as JSON. ``["routes"][target]`` has ``state``
+        (``active``, ``inactive`` or ``absent``), ``reason``, ``calls`` (``{"rust": n,
+        "python": n}``) and ``declines`` (``{reason: n}``).
+    """
+    from sky_rs_patch import _status
+
+    return _status.collect()
+
+
+def register(
+    target: str,
+    candidate: Callable[..., Any],
+    *,
+    fingerprints: Iterable[str] = (),
+    reads: Iterable[str] = (),
+    replace: bool = False,
+) -> None:
+    """Adds a route of your own: the same proxy, the same guards, the same double test run.
+
+    Args:
+        target: dotted name of a plain function, ``package.module.function``.
+        candidate: any callable. It gets the arguments of each call; what it returns is the
+            result. It declines by returning ``NotImplemented`` or raising any ``Exception``,
+            after which the original runs with the same arguments, so it must decline before
+            any side effect.
+        fingerprints: the code that the candidate equals (`fingerprint` computes them); with
+            other code the original runs. Empty accepts any code.
+        reads: dotted names that the original reads beyond what its code shows.
+        replace: put the route in the place of one that the target has already.
+
+    Raises:
+        TypeError: if the candidate can't be called.
+        ValueError: if the target isn't a dotted name, or has a route already.
+    """
+    if not callable(candidate):
+        raise TypeError(f"the candidate for {target} is {candidate!r}, which can't be called")
+    route = RegisteredRoute(target, lambda: candidate, fingerprints, reads, "register()")
+    registry.add(route, replace=replace)
+    _engine.refresh(target)
+
+
+def unregister(target: str) -> None:
+    """Takes a registered route away; the target's built-in route comes back if it has one.
+
+    Raises:
+        KeyError: if no route is registered for the target.
+    """
+    registry.remove(target)
+    _engine.refresh(target)
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """The fingerprint of a function's code, for `register`.
+
+    Raises:
+        ValueError: if it is no plain function, or its source can't be found.
+    """
+    try:
+        return _fingerprints.fingerprint(getattr(function, "__wrapped__", function))
+    except _fingerprints.Unknown as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,94 @@
+"""Switching a whole Python environment on and off, with one file in its site-packages."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+from pathlib import Path
+
+#: Comes with the wheel: acts in children of a program that `activate` runs.
+CHILD_HOOK = "zz_sky_rs_patch.pth"
+#: Written by `activate` alone: acts in every interpreter of the environment.
+SWITCH = "zz_sky_rs_patch_on.pth"
+
+# Python executes lines of .pth files that start with "import ", one by one. If the package is
+# gone but the file isn't, nothing happens.
+_LINE = (
+    "import sys; exec('try:\\n from sky_rs_patch._finder import install\\n"
+    "except ImportError:\\n pass\\nelse:\\n install()')\n"
+)
+
+
+def site_directories() -> list[Path]:
+    """The directories in which this interpreter reads .pth files, in its order."""
+    if sys.flags.no_site:
+        return []
+    directories = list(site.getsitepackages())
+    if site.ENABLE_USER_SITE:
+        directories.append(site.getusersitepackages())
+    return [Path(directory) for directory in directories if Path(directory).is_dir()]
+
+
+def child_hook() -> Path | None:
+    """The file by which children are switched on, if it is where it acts."""
+    return _find(CHILD_HOOK)
+
+
+def switch() -> Path | None:
+    """The file by which this environment is switched on, if it is."""
+    return _find(SWITCH)
+
+
+def _find(name: str) -> Path | None:
+    for directory in site_directories():
+        if (directory / name).is_file():
+            return directory / name
+    return None
+
+
+def turn_on() -> tuple[Path, bool]:
+    """Writes the switch.
+
+    Returns:
+        The file, and whether it is new.
+
+    Raises:
+        OSError: if it can't be written.
+        LookupError: if there is no directory for it.
+    """
+    present = switch()
+    if present is not None and present.read_text() == _LINE:
+        return present, False
+    hook = child_hook()
+    directories = site_directories()
+    # Beside the package, so that a user's installation switches only that user on.
+    home = present.parent if present else hook.parent if hook else next(iter(directories), None)
+    if home is None:
+        raise LookupError("this interpreter reads no site-packages (it was started with -S?)")
+    target = home / SWITCH
+    # Interpreters that start meanwhile see the old file or the new one, never half of it.
+    temporary = home / f".{SWITCH}.{os.getpid()}"
+    try:
+        temporary.write_text(_LINE)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target, True
+
+
+def turn_off() -> list[Path]:
+    """Removes the switch, wherever it is.
+
+    Returns:
+        The files that were removed.
+
+    Raises:
+        OSError: if one can't be removed.
+    """
+    removed = []
+    for directory in site_directories():
+        if (directory / SWITCH).is_file():
+            (directory / SWITCH).unlink()
+            removed.append(directory / SWITCH)
+    return removed

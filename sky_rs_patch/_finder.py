@@ -1,0 +1,130 @@
+"""The import hook: tells the engine when a target module has been executed.
+
+It knows names and nothing else. It imports neither wrapt nor the extension, it never lets an
+error of ours into the user's import, and since it stays on ``sys.meta_path`` it sees reloads
+and imports after a deletion from ``sys.modules`` as well.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+#: Set in the environment of a program that ``python -m sky_rs_patch.activate`` runs, and read
+#: by ``zz_sky_rs_patch.pth`` in every child interpreter.
+ACTIVE_VARIABLE = "SKY_RS_PATCH_ACTIVE"
+
+VIRTUAL_MODULE = "sky.utils.rust_fallback"
+
+#: Modules to tell the engine about. Registered routes add theirs.
+watched: set[str] = {"sky.utils.common_utils", "sky.utils.subprocess_utils"}
+
+
+class _Loader:
+    """Stands in for a module's loader until the module has been executed."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._inner.create_module(spec)  # type: ignore[attr-defined, no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Nobody needs to see us: not inspect, not pickle, not importlib.resources.
+        spec = module.__spec__
+        if spec is not None:
+            spec.loader = self._inner  # type: ignore[assignment]
+        module.__loader__ = self._inner  # type: ignore[assignment]
+        self._inner.exec_module(module)  # type: ignore[attr-defined]
+        _tell(module)
+
+
+class _VirtualLoader:
+    """Makes ``sky.utils.rust_fallback``."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        from sky_rs_patch import _rust_fallback
+
+        _rust_fallback.populate(module)
+
+
+class Finder:
+    """A meta path finder that lets the others find, and hooks the loader of what they found."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != VIRTUAL_MODULE and fullname not in watched:
+            return None
+        spec = self._find_elsewhere(fullname, path, target)
+        if spec is None:
+            if fullname == VIRTUAL_MODULE:
+                from importlib.machinery import ModuleSpec
+
+                return ModuleSpec(fullname, _VirtualLoader(), origin="sky_rs_patch")  # type: ignore[arg-type]
+            return None
+        if fullname in watched and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+        return spec
+
+    def _find_elsewhere(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in list(sys.meta_path):
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            if find_spec is not None:
+                spec: ModuleSpec | None = find_spec(fullname, path, target)
+                if spec is not None:
+                    return spec
+        return None
+
+
+_finder = Finder()
+
+
+def install() -> None:
+    """Puts the finder in front of the others, once."""
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
+
+
+def remove() -> None:
+    """Takes the finder away."""
+    while _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)  # type: ignore[arg-type]
+
+
+def is_installed() -> bool:
+    """Tells whether imports are watched."""
+    return _finder in sys.meta_path
+
+
+def _tell(module: ModuleType) -> None:
+    try:
+        from sky_rs_patch import _engine
+
+        _engine.module_loaded(module)
+    except Exception as error:
+        complain(f"{module.__name__} stays on Python: {error}")
+
+
+def complain(message: str) -> None:
+    """Warns the user, whatever the warning filters make of it."""
+    import warnings
+
+    try:
+        warnings.warn(f"sky_rs_patch: {message}", RuntimeWarning, stacklevel=2)
+    except RuntimeWarning:
+        # Filters that turn warnings into errors must not break somebody's import.
+        sys.stderr.write(f"sky_rs_patch: {message}\n")

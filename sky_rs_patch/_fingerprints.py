@@ -1,0 +1,133 @@
+"""Which code a native function is known to equal.
+
+A fingerprint is the hash of a function's syntax tree without its docstring: comments, blank
+lines and layout don't change it, and it is the same under every Python. That the tree belongs
+to the code that really runs is checked by compiling it again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import linecache
+from types import CodeType, FunctionType, ModuleType
+
+# Fields that differ between Python versions, or say nothing about what the code does.
+_IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
+# `from __future__` features that change how annotations are compiled.
+_FUTURE_FLAGS = 0x1000000 | 0x0FF0000
+
+
+class Unknown(Exception):
+    """A function has no fingerprint; the message says why."""
+
+
+def fingerprint(function: object) -> str:
+    """The fingerprint of a Python function.
+
+    Args:
+        function: a plain function, defined at the top level of a module.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Raises:
+        Unknown: if it is no plain function, its source can't be found, or the source isn't
+            that of the code that runs.
+    """
+    if not isinstance(function, FunctionType):
+        raise Unknown(f"{function!r} is no plain Python function")
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    source = _definition(lines, code.co_firstlineno)
+    if not source:
+        raise Unknown(f"no source of {function.__qualname__} in {code.co_filename}")
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise Unknown(f"the source of {function.__qualname__} can't be parsed: {error}") from None
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef) or definition.name != code.co_name:
+        raise Unknown(f"{code.co_filename}:{code.co_firstlineno} doesn't define {code.co_name}")
+    if not _compiles_to(tree, function):
+        raise Unknown(f"the code of {function.__qualname__} isn't that of its source")
+    return of_definition(definition)
+
+
+def of_definition(definition: ast.FunctionDef) -> str:
+    """The fingerprint of a function's syntax tree."""
+    body = definition.body
+    has_docstring = ast.get_docstring(definition, clean=False) is not None
+    canonical = _canonical(definition, body[1:] if has_docstring else body)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _canonical(node: object, body: list[ast.stmt] | None = None) -> str:
+    if isinstance(node, ast.AST):
+        fields = []
+        for name in node._fields:
+            value = body if name == "body" and body is not None else getattr(node, name, None)
+            if name not in _IGNORED_FIELDS and value is not None and value != []:
+                fields.append(f"{name}={_canonical(value)}")
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(_canonical(item) for item in node)}]"
+    return repr(node)
+
+
+def _definition(lines: list[str], first_line: int) -> str:
+    """The lines of a top-level definition: up to the next line that isn't indented."""
+    start = first_line - 1
+    if start >= len(lines):
+        return ""
+    in_header = True
+    for end, line in enumerate(lines[start + 1 :], start + 1):
+        if not line.strip() or line[0] in " \t)]}#":
+            in_header = in_header and not line.startswith((" ", "\t"))
+            continue
+        # Decorators stand above the definition at the same level.
+        if in_header and line.startswith(("@", "def ")):
+            continue
+        return "".join(lines[start:end])
+    return "".join(lines[start:])
+
+
+def _compiles_to(tree: ast.Module, function: FunctionType) -> bool:
+    code = function.__code__
+    # From 3.11 on the compiler treats attributes of imported names differently.
+    modules = [name for name in _names(code) if isinstance(function.__globals__.get(name), ModuleType)]
+    imports: list[ast.stmt] = [ast.Import(names=[ast.alias(name=name, asname=None)]) for name in modules]
+    for prelude in (imports, []):
+        module = ast.fix_missing_locations(ast.Module(body=[*prelude, *tree.body], type_ignores=[]))
+        compiled = compile(
+            module, code.co_filename, "exec", flags=code.co_flags & _FUTURE_FLAGS, dont_inherit=True
+        )
+        if any(isinstance(made, CodeType) and _same(made, code) for made in compiled.co_consts):
+            return True
+    return False
+
+
+def _names(code: CodeType) -> set[str]:
+    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*map(_names, nested))
+
+
+def _same(first: CodeType, second: CodeType) -> bool:
+    if (
+        first.co_name != second.co_name
+        or first.co_code != second.co_code
+        or first.co_names != second.co_names
+        or first.co_varnames != second.co_varnames
+        or first.co_freevars != second.co_freevars
+        or first.co_argcount != second.co_argcount
+        or first.co_kwonlyargcount != second.co_kwonlyargcount
+        or len(first.co_consts) != len(second.co_consts)
+    ):
+        return False
+    for ours, theirs in zip(first.co_consts, second.co_consts):
+        if isinstance(ours, CodeType):
+            if not isinstance(theirs, CodeType) or not _same(ours, theirs):
+                return False
+        elif type(ours) is not type(theirs) or repr(ours) != repr(theirs):
+            return False
+    return True

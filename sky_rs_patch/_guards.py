@@ -1,0 +1,302 @@
+"""What an original reads, derived from its code.
+
+The bytecode of the original, and of every function that it leads to in the modules named below,
+is walked for global names and the attributes taken from them. Each becomes an entry that the
+extension compares by identity at the call: a name in a namespace and the object it must lead to,
+or its absence (``open`` is looked up in the module before it is in ``builtins``).
+
+What is found must also be genuine: if a test has replaced ``os.path.exists`` before the first
+call, the replacement must not be taken for the real thing.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import functools
+import logging
+import os
+import sys
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
+
+from sky_rs_patch._proxy import route_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Namespace = Union["dict[str, Any]", type]
+#: namespace, name, ``(expected,)`` or ``()`` for absent, label.
+Entry = tuple[Namespace, str, tuple[object, ...], str]
+#: namespace in which nothing may change, label.
+Frozen = tuple[Namespace, str]
+
+#: Functions of these packages are followed; others are watched by identity alone.
+_FOLLOWED = frozenset({"sky", "psutil", "os", "posixpath", "genericpath", "hashlib", "sky_rs_patch"})
+#: Where an error is raised the original has been called already.
+_UNREAD = frozenset({"ux_utils", "warnings", "debug"})
+_MAX_DEPTH = 6
+
+
+class Suspect(Exception):
+    """Something that the original reads has been replaced; the message names it."""
+
+
+class Guards(NamedTuple):
+    """The answer that the extension's route expects of its resolver."""
+
+    entries: list[Entry]
+    frozen: list[Frozen]
+    context: tuple[object, ...]
+    problem: str | None
+
+
+def resolver(
+    original: FunctionType,
+    *,
+    reads: Iterable[str] = (),
+    context: Iterable[str] = (),
+    precondition: Callable[[], str | None] | None = None,
+) -> Callable[[], Guards]:
+    """Makes the function that derives an original's guards when they are first needed."""
+    reads, context = tuple(reads), tuple(context)
+
+    def resolve() -> Guards:
+        walk = _Walk()
+        try:
+            walk.function(original)
+            for name in reads:
+                walk.dotted(name)
+            problem = precondition() if precondition is not None else None
+            objects = () if problem else tuple(_evaluate(name, original) for name in context)
+        except Suspect as suspect:
+            problem, objects = str(suspect), ()
+        return Guards(walk.entries, walk.frozen, objects, problem)
+
+    return resolve
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.frozen: list[Frozen] = []
+        self._seen_entries: set[tuple[int, str]] = set()
+        self._seen_objects: set[int] = set()
+        self._suspects: list[str] = []
+
+    def function(self, function: FunctionType, depth: int = 0) -> None:
+        """Walks a function's code and what it leads to."""
+        if id(function) in self._seen_objects or depth > _MAX_DEPTH:
+            return
+        self._seen_objects.add(id(function))
+        # A global that the function sets itself is its state, not something it relies on.
+        state = _assigned_globals(function.__code__)
+        for chain in _global_chains(function.__code__):
+            if chain[0] not in _UNREAD and chain[0] not in state:
+                self._chain(function.__globals__, chain, depth)
+        if depth == 0 and self._suspects:
+            raise Suspect(self._suspects[0])
+
+    def dotted(self, name: str) -> None:
+        """Walks an absolute dotted name, whose first parts are a module."""
+        root, *rest = name.split(".")
+        module = sys.modules.get(root)
+        if module is None:
+            module = __import__(root)
+        self._attributes(module, root, rest, 0)
+        if self._suspects:
+            raise Suspect(self._suspects[0])
+
+    def _chain(self, namespace: dict[str, Any], chain: tuple[str, ...], depth: int) -> None:
+        name, *attributes = chain
+        owner = str(namespace.get("__name__"))
+        if name in namespace:
+            value = namespace[name]
+            label = f"{owner}.{name}"
+            self._entry(namespace, name, (value,), label)
+        elif hasattr(builtins, name):
+            value = getattr(builtins, name)
+            owner, label = "builtins", f"builtins.{name}"
+            self._entry(namespace, name, (), label)
+            self._entry(vars(builtins), name, (value,), label)
+        else:
+            self._entry(namespace, name, (), f"{owner}.{name}")
+            return
+        self._check(value, owner, name, label)
+        self._attributes(value, label, attributes, depth)
+
+    def _attributes(self, value: Any, label: str, attributes: list[str], depth: int) -> None:
+        for attribute in attributes:
+            owner = value
+            if isinstance(owner, ModuleType):
+                owner = self._through_lazy(owner, attribute, label)
+                label = f"{owner.__name__}.{attribute}"
+                if attribute not in vars(owner):
+                    self._entry(vars(owner), attribute, (), label)
+                    return
+                value = vars(owner)[attribute]
+                self._entry(vars(owner), attribute, (value,), label)
+                self._check(value, owner.__name__, attribute, label)
+            else:
+                # What an object's attribute leads to depends on its class and on itself.
+                label = f"{label}.{attribute}"
+                self._instance(owner, attribute, label)
+                return
+        self._lead(value, label, depth)
+
+    def _lead(self, value: Any, label: str, depth: int) -> None:
+        value = _unwrapped(value)
+        if isinstance(value, FunctionType):
+            if str(value.__globals__.get("__name__")).partition(".")[0] in _FOLLOWED:
+                self.function(value, depth + 1)
+        elif isinstance(value, type) and not issubclass(value, BaseException):
+            self._freeze(value, label)
+
+    def _through_lazy(self, module: ModuleType, attribute: str, label: str) -> ModuleType:
+        """SkyPilot's LazyImport: an attribute set on it wins over the real module's."""
+        load = getattr(type(module), "load_module", None)
+        if load is None:
+            return module
+        own = vars(module)
+        real = load(module)
+        self._entry(own, attribute, (own[attribute],) if attribute in own else (), f"{label}.{attribute}")
+        self._entry(own, "_module", (real,), label)
+        if attribute in own:
+            self._suspects.append(f"{label}.{attribute} was replaced")
+        return real  # type: ignore[no-any-return]
+
+    def _instance(self, owner: object, attribute: str, label: str) -> None:
+        own = getattr(owner, "__dict__", None)
+        if isinstance(own, dict):
+            self._entry(own, attribute, (own[attribute],) if attribute in own else (), label)
+            if attribute in own and callable(own[attribute]):
+                self._suspects.append(f"{label} was replaced")
+        self._freeze(owner if isinstance(owner, type) else type(owner), label)
+
+    def _freeze(self, cls: type, label: str) -> None:
+        for base in cls.__mro__:
+            # Types made in C can't be changed.
+            if base.__flags__ & _HEAP_TYPE and id(base) not in self._seen_objects:
+                self._seen_objects.add(id(base))
+                self.frozen.append((base, f"{base.__module__}.{base.__qualname__}"))
+                if any(_is_mock(value) for value in vars(base).values()):
+                    self._suspects.append(f"{label}: {base.__qualname__} was patched")
+
+    def _entry(
+        self, namespace: Namespace, name: str, expected: tuple[object, ...], label: str
+    ) -> None:
+        key = (id(namespace), name)
+        if key not in self._seen_entries:
+            self._seen_entries.add(key)
+            self.entries.append((namespace, name, expected, label))
+
+    def _check(self, value: object, owner: str, name: str, label: str) -> None:
+        if not _is_genuine(value, owner, name):
+            self._suspects.append(f"{label} was replaced")
+
+
+_HEAP_TYPE = 1 << 9
+
+
+def _global_chains(code: CodeType) -> Iterable[tuple[str, ...]]:
+    """Global names that the code loads, each with the attributes that are taken from it."""
+    chain: list[str] = []
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in ("LOAD_GLOBAL", "LOAD_NAME"):
+            if chain:
+                yield tuple(chain)
+            chain = [str(instruction.argval)]
+        elif name in ("LOAD_ATTR", "LOAD_METHOD") and chain:
+            chain.append(str(instruction.argval))
+        elif name not in ("EXTENDED_ARG", "CACHE"):
+            if chain:
+                yield tuple(chain)
+            chain = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_chains(constant)
+
+
+def _assigned_globals(code: CodeType) -> set[str]:
+    names = {
+        str(instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")
+    }
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _assigned_globals(constant)
+    return names
+
+
+def _unwrapped(value: Any) -> Any:
+    """The original behind one of our own proxies, or behind functools' caches."""
+    route = route_of(value)
+    if route is not None:
+        return route.original
+    if isinstance(value, functools._lru_cache_wrapper):
+        return value.__wrapped__
+    return value
+
+
+def _is_mock(value: object) -> bool:
+    module: object = getattr(type(value), "__module__", "")
+    return isinstance(module, str) and module.partition(".")[0] in ("unittest", "mock")
+
+
+def _is_genuine(value: Any, owner: str, name: str) -> bool:
+    """Whether the object that a module has under a name is the one it was made with."""
+    value = _unwrapped(value)
+    if isinstance(value, FunctionType):
+        home = str(value.__globals__.get("__name__"))
+        # hashlib.new is hashlib.__hash_new: what a module defines itself may have any name.
+        if home == owner:
+            return True
+        return value.__name__ == name and _same_origin(home, owner)
+    if isinstance(value, BuiltinFunctionType):
+        return value.__name__ == name
+    if isinstance(value, type):
+        return value.__module__ == owner or value.__name__ == name or _same_origin(
+            value.__module__, owner
+        )
+    if isinstance(value, ModuleType):
+        if hasattr(type(value), "load_module"):
+            return True
+        return sys.modules.get(value.__name__) is value
+    if owner == "os" and name == "environ":
+        return type(value) is os._Environ
+    if isinstance(value, logging.Logger):
+        return type(value) is logging.Logger
+    if isinstance(value, MethodType) or _is_mock(value):
+        return False
+    # Data; other callables (partials, instances with __call__) are nobody's original.
+    return not callable(value)
+
+
+def _same_origin(home: str, owner: str) -> bool:
+    """Whether one of two modules may well have its functions from the other."""
+    home, owner = home.partition(".")[0], owner.partition(".")[0]
+    return home == owner or (_is_stdlib(home) and _is_stdlib(owner))
+
+
+def _is_stdlib(root: str) -> bool:
+    names = getattr(sys, "stdlib_module_names", None)
+    if names is not None:
+        return root in names
+    module = sys.modules.get(root)
+    path = getattr(module, "__file__", None)
+    return path is None or os.path.dirname(os.__file__) == os.path.dirname(path)
+
+
+def _evaluate(name: str, original: FunctionType) -> object:
+    """An object that a native function works with, named as the original would name it."""
+    if name == "globals()":
+        return original.__globals__
+    if name.startswith("import:"):
+        module, _, attribute = name[len("import:") :].rpartition(".")
+        return getattr(__import__(module, fromlist=[attribute]), attribute)
+    value: object = original.__globals__[name.partition(".")[0]]
+    for attribute in name.split(".")[1:]:
+        value = getattr(value, attribute)
+    return value

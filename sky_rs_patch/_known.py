@@ -1,0 +1,64 @@
+"""Fingerprints of SkyPilot's functions by release; written by tools/known_fingerprints.py.
+
+The letters are those of docs/routes.md: A is the oldest variant that was looked at.
+"""
+
+from __future__ import annotations
+
+#: Function -> fingerprint -> (variant, first release, last release that was looked at).
+KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
+    "sky.utils.common_utils._cpu_count": {
+        "ed916194371995e7": ("A", "0.9.3", "0.14.1"),
+    },
+    "sky.utils.common_utils._get_cgroup_cpu_limit": {
+        "092065f8033d2efc": ("A", "0.9.3", "0.14.1"),
+    },
+    "sky.utils.common_utils._get_cgroup_memory_limit": {
+        "28c2a7d3fee297fb": ("A", "0.9.3", "0.14.1"),
+    },
+    "sky.utils.common_utils._is_cgroup_v2": {
+        "18e8c93a338e32c0": ("A", "0.9.3", "0.14.1"),
+    },
+    "sky.utils.common_utils._mem_size_gb": {
+        "a075d833f9da57e4": ("A", "0.9.3", "0.14.1"),
+    },
+    "sky.utils.common_utils.base36_encode": {
+        "6b2a68c293bddc17": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.common_utils.find_free_port": {
+        "404ec093164a5c85": ("A", "0.8.1", "0.11.0"),
+        "209887166f934fc2": ("B", "0.11.2", "0.14.1"),
+    },
+    "sky.utils.common_utils.format_float": {
+        "92aeccbe97d82e92": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.common_utils.get_cpu_count": {
+        "e7b743c29706b51f": ("A", "0.9.3", "0.14.1"),
+    },
+    "sky.utils.common_utils.get_mem_size_gb": {
+        "a4bc387848e9a296": ("A", "0.9.3", "0.10.0"),
+        "5d8ef92ac29341b0": ("B", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.common_utils.hash_file": {
+        "f039bfb36f62ac93": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.common_utils.read_last_n_lines": {
+        "0f366352ebca77c5": ("A", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.common_utils.truncate_long_string": {
+        "c46a3941191cd48b": ("A", "0.8.1", "0.9.3"),
+        "baa15ea1cc0a04ce": ("B", "0.10.0", "0.14.1"),
+    },
+    "sky.utils.subprocess_utils._get_thread_multiplier": {
+        "271cb6467e862897": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.subprocess_utils.get_max_workers_for_file_mounts": {
+        "62aa0c6795ce32a2": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.subprocess_utils.get_parallel_threads": {
+        "7c6512fb07622260": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.subprocess_utils.is_process_alive": {
+        "1e090bfaeabb6143": ("A", "0.10.5", "0.10.5"),
+    },
+}

@@ -1,0 +1,64 @@
+"""What a native function takes for granted beyond the code of its original.
+
+Each function here returns what is amiss, or ``None``. They run when a route's guards are
+derived: at the first call, and again after something that the guards watch has changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+#: Major versions of psutil whose answers the native functions were compared with.
+_PSUTIL_MAJORS = (5, 6, 7)
+
+#: Where `psutil.Process(pid).is_running()` leads, beyond what the code of the original shows.
+PSUTIL_PROCESS_READS = (
+    "psutil.Process",
+    "psutil._psplatform",
+    "psutil._pslinux.Process",
+    "psutil._pslinux.open_binary",
+    "psutil._pslinux.get_procfs_path",
+    "psutil._pslinux.bcat",
+    "psutil.PROCFS_PATH",
+)
+
+
+def known_psutil() -> str | None:
+    """psutil is of a known version, on Linux, and reads /proc."""
+    import psutil
+
+    if not sys.platform.startswith("linux"):
+        return f"psutil's answers on {sys.platform} are not known"
+    if psutil.version_info[0] not in _PSUTIL_MAJORS:
+        return f"psutil {psutil.__version__} is not known"
+    if psutil.PROCFS_PATH != "/proc":
+        return f"psutil.PROCFS_PATH is {psutil.PROCFS_PATH!r}"
+    return None
+
+
+def unforced_cpu_count() -> str | None:
+    """``os.cpu_count()`` is what the system says (3.13 can be told otherwise at its start)."""
+    if sys.version_info >= (3, 13) and (
+        "cpu_count" in sys._xoptions or "PYTHON_CPU_COUNT" in os.environ
+    ):
+        return "os.cpu_count() is set by -X cpu_count or PYTHON_CPU_COUNT"
+    if os.cpu_count() != os.sysconf("SC_NPROCESSORS_ONLN"):
+        return "os.cpu_count() isn't the number of online processors"
+    return None
+
+
+def plain_logger() -> str | None:
+    """Log records are made as logging makes them, and loggers are plain ones."""
+    import logging
+
+    if logging.getLogRecordFactory() is not logging.LogRecord:
+        return "a log record factory is set"
+    if logging.getLoggerClass() is not logging.Logger:
+        return f"loggers are {logging.getLoggerClass().__qualname__}"
+    return None
+
+
+def plain_logger_and_cpu_count() -> str | None:
+    """Both of the above."""
+    return plain_logger() or unforced_cpu_count()

@@ -1,0 +1,102 @@
+"""The routes that this project brings: which original, which native function, what it reads.
+
+``docs/routes.md`` says for each what the native function declines and why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, NamedTuple
+
+from sky_rs_patch import _preconditions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_COMMON = "sky.utils.common_utils"
+_SUBPROCESS = "sky.utils.subprocess_utils"
+
+
+class RouteSpec(NamedTuple):
+    """A route before its target is known to exist.
+
+    Attributes:
+        target: dotted name of the SkyPilot function.
+        natives: variant letter of the original (see ``_known.py``) -> native function.
+        callees: functions of the same module that the native function speaks for as well;
+            each must have a known fingerprint.
+        context: names, as the original's module sees them, of objects that the native function
+            works with, in its order; ``globals()`` is the module's dictionary.
+        reads: dotted names that the original reads beyond what its code shows.
+        precondition: says what about this machine or these libraries the native function can't
+            vouch for, or ``None``.
+    """
+
+    target: str
+    natives: Mapping[str, str]
+    callees: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    precondition: Callable[[], str | None] | None = None
+
+
+_LOGGING_READS = ("logging._logRecordFactory", "logging.Logger", "logging.lastResort")
+_CGROUP = ("_is_cgroup_v2",)
+
+ROUTES: tuple[RouteSpec, ...] = (
+    RouteSpec(f"{_COMMON}.read_last_n_lines", {"A": "read_last_n_lines"}),
+    RouteSpec(
+        f"{_COMMON}.hash_file",
+        {"A": "hash_file"},
+        context=("import:_hashlib.new", "hashlib.new"),
+        reads=("_hashlib.new",),
+    ),
+    RouteSpec(
+        f"{_COMMON}.find_free_port",
+        {"A": "find_free_port_silent", "B": "find_free_port"},
+        context=("logger",),
+        reads=_LOGGING_READS,
+        precondition=_preconditions.plain_logger,
+    ),
+    RouteSpec(f"{_COMMON}.base36_encode", {"A": "base36_encode"}),
+    RouteSpec(f"{_COMMON}.format_float", {"A": "format_float"}),
+    RouteSpec(
+        f"{_COMMON}.truncate_long_string",
+        {"A": "truncate_long_string_end", "B": "truncate_long_string"},
+    ),
+    RouteSpec(
+        f"{_COMMON}.get_cpu_count",
+        {"A": "get_cpu_count"},
+        callees=("_cpu_count", "_get_cgroup_cpu_limit", *_CGROUP),
+        context=("os.environ._data",),
+        reads=("psutil.PROCFS_PATH",),
+        precondition=_preconditions.known_psutil,
+    ),
+    RouteSpec(
+        f"{_COMMON}.get_mem_size_gb",
+        {"A": "get_mem_size_gb_only", "B": "get_mem_size_gb"},
+        callees=("_mem_size_gb", "_get_cgroup_memory_limit", *_CGROUP),
+        context=("os.environ._data",),
+        reads=("psutil.PROCFS_PATH",),
+        precondition=_preconditions.known_psutil,
+    ),
+    RouteSpec(
+        f"{_SUBPROCESS}.get_parallel_threads",
+        {"A": "get_parallel_threads"},
+        callees=("_get_thread_multiplier",),
+        precondition=_preconditions.unforced_cpu_count,
+    ),
+    RouteSpec(
+        f"{_SUBPROCESS}.get_max_workers_for_file_mounts",
+        {"A": "get_max_workers_for_file_mounts"},
+        callees=("get_parallel_threads", "_get_thread_multiplier"),
+        context=("logger", "globals()"),
+        reads=_LOGGING_READS,
+        precondition=_preconditions.plain_logger_and_cpu_count,
+    ),
+    RouteSpec(
+        f"{_SUBPROCESS}.is_process_alive",
+        {"A": "is_process_alive"},
+        reads=_preconditions.PSUTIL_PROCESS_READS,
+        precondition=_preconditions.known_psutil,
+    ),
+)

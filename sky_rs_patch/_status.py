@@ -1,0 +1,129 @@
+"""What is routed, and what it has served: as a dictionary and as a table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Any
+
+from sky_rs_patch import __version__, _engine, _extension, _stats, _switch
+from sky_rs_patch._registry import RegisteredRoute, registry
+
+SCHEMA = 1
+
+
+def collect() -> dict[str, Any]:
+    """The status of this process; see `sky_rs_patch.status`."""
+    extension = _extension.load()
+    value = os.environ.get(_switch.VARIABLE)
+    try:
+        switch = {"value": value, "on": _switch.parse(value), "problem": None}
+    except ValueError as error:
+        switch = {"value": value, "on": False, "problem": str(error)}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "enabled": _engine.is_enabled(),
+        "switch": switch,
+        "extension": {**_extension.build_info(), "problem": extension.problem},
+        "proxy": _proxy_kind(),
+        "python": platform.python_version(),
+        "skypilot": _skypilot_version(),
+        "problems": dict(registry.problems),
+        "routes": {
+            target: _route(target)
+            for target in [*registry.targets(), *_engine.counted_elsewhere()]
+        },
+    }
+
+
+def _proxy_kind() -> dict[str, Any] | None:
+    if _extension.load().module is None or "wrapt" not in sys.modules:
+        return None
+    from sky_rs_patch import _proxy
+
+    kind = _proxy.kind()
+    return {"native": kind.native, "problem": kind.problem}
+
+
+def _skypilot_version() -> str | None:
+    from importlib import metadata
+
+    for name in ("skypilot", "skypilot-nightly"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _route(target: str) -> dict[str, Any]:
+    route = registry.get(target)
+    state, reason, copies = _state(target)
+    result = {
+        "state": state,
+        "reason": reason,
+        "source": route.source if isinstance(route, RegisteredRoute) else "built-in",
+        "rebound": copies,
+        **_stats.empty(),
+    }
+    for generation in _engine.generations(target):
+        rust, python, declines, failures = generation.counts()
+        # Guards by name say more than their sum, as far as they are remembered.
+        unnamed = declines.pop("guard", 0) - sum(failures.values())
+        declines.update({f"guard:{label}": count for label, count in failures.items()})
+        if unnamed > 0:
+            declines["guard"] = unnamed
+        _stats.merge(result, rust, python, declines)
+        problem = generation.guard_problem()
+        if problem is not None and state == "active" and result["reason"] is None:
+            result["reason"] = f"on Python for now: {problem}"
+    return result
+
+
+def _state(target: str) -> tuple[str, str | None, list[str]]:
+    module_name, _, attribute = target.rpartition(".")
+    if registry.get(target) is None:
+        generations = _engine.generations(target)
+        return ("active" if generations[-1].enabled else "inactive"), None, []
+    module = sys.modules.get(module_name)
+    for entry in reversed(_engine.installed()):
+        if entry.target == target and entry.module is module:
+            copies = sorted(place.label for place in entry.copies)
+            if vars(entry.module).get(attribute) is entry.proxy:
+                return "active", None, copies
+            return "inactive", "the proxy was replaced in its module by something else", copies
+    refusal = _engine.refusals().get(target)
+    if refusal == "absent":
+        return "absent", f"{module_name} has no {attribute}", []
+    if refusal is not None:
+        return "inactive", refusal, []
+    if module is None:
+        return "inactive", f"{module_name} is not imported", []
+    if attribute not in vars(module):
+        return "absent", f"{module_name} has no {attribute}", []
+    return "inactive", "not enabled", []
+
+
+def table(routes: dict[str, Any], *, states: bool = True) -> str:
+    """A table of routes, a line each, for people."""
+    header = ["route", *(["state"] if states else []), "rust", "python", "declines and reasons"]
+    rows = []
+    for target, route in routes.items():
+        notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
+        if route.get("reason"):
+            notes.insert(0, str(route["reason"]))
+        calls = [str(route["calls"]["rust"]), str(route["calls"]["python"])]
+        rows.append([target, *([route["state"]] if states else []), *calls, "; ".join(notes)])
+    widths = [max(len(row[at]) for row in [header, *rows]) for at in range(len(header))]
+    numbers = {header.index("rust"), header.index("python")}
+
+    def line(row: list[str]) -> str:
+        cells = [
+            cell.rjust(width) if at in numbers else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths))
+        ]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([line(header), line(["-" * width for width in widths]), *map(line, rows)])

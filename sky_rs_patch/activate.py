@@ -1,0 +1,91 @@
+"""``python -m sky_rs_patch.activate``: SkyPilot with its utilities served by Rust.
+
+``activate PROGRAM.py ARGS``, ``-m MODULE ARGS`` or ``-c CODE`` runs one program so, and every
+Python process that it starts. Without arguments the whole environment is switched on, for every
+later interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sky_rs_patch import _environment, _finder, _switch
+
+_USAGE = f"""\
+usage: python -m sky_rs_patch.activate [-h] [PROGRAM.py ARGS... | -m MODULE ARGS... | -c CODE ARGS...]
+
+With a program: run it with SkyPilot's utilities served by Rust, as if Python had been called
+with these arguments itself; Python processes that it starts are served, too.
+
+Without: switch this Python environment on for every later interpreter
+({_environment.SWITCH} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
+
+{_switch.VARIABLE}=0 keeps everything on Python while the switch is on.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; returns its exit code unless it becomes another program."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(_USAGE, end="")
+        return 0
+    try:
+        _switch.current()
+    except ValueError as error:
+        return _fail(str(error))
+    if not arguments:
+        return _switch_on()
+    return _run(arguments)
+
+
+def _switch_on() -> int:
+    try:
+        path, new = _environment.turn_on()
+    except (OSError, LookupError) as error:
+        return _fail(f"the environment {sys.prefix} can't be switched on: {error}")
+    print(f"{'wrote' if new else 'unchanged'}: {path}")
+    print(f"SkyPilot in {sys.prefix} is served by Rust in every Python process that starts now.")
+    print(f"undo: {sys.executable} -m sky_rs_patch.deactivate")
+    return 0
+
+
+def _run(arguments: list[str]) -> int:
+    if _environment.child_hook() is None and _environment.switch() is None:
+        return _fail(
+            f"{_environment.CHILD_HOOK} is in none of the directories in which {sys.executable} "
+            f"looks at its start ({', '.join(map(str, _environment.site_directories())) or 'none'}):"
+            " install sky-rs-patch with pip into this environment, and don't use -S"
+        )
+    # Becoming the interpreter of the program, rather than running it in here, leaves argv,
+    # __main__, tracebacks, signals and exit codes to Python itself.
+    os.environ[_finder.ACTIVE_VARIABLE] = "1"
+    command = [sys.executable, *_interpreter_options(), *arguments]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, command)
+
+
+def _interpreter_options() -> list[str]:
+    """The options with which this interpreter was called, such as ``-X dev`` or ``-u``."""
+    original: list[str] = getattr(sys, "orig_argv", [])
+    for at, argument in enumerate(original):
+        # -m may share its dash with other options: python -um sky_rs_patch.activate
+        if argument.startswith("-") and argument.endswith("m") and original[at + 1 : at + 2] == [
+            "sky_rs_patch.activate"
+        ]:
+            shared = argument[:-1]
+            return [*original[1:at], *([shared] if len(shared) > 1 else [])]
+    # Before Python 3.10 the options can only be guessed from their effects.
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    return list(_args_from_interpreter_flags())
+
+
+def _fail(message: str) -> int:
+    print(f"sky_rs_patch.activate: error: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

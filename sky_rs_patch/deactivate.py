@@ -1,0 +1,31 @@
+"""``python -m sky_rs_patch.deactivate``: undoes ``python -m sky_rs_patch.activate``."""
+
+from __future__ import annotations
+
+import sys
+
+from sky_rs_patch import _environment
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; returns its exit code."""
+    if arguments:
+        print(
+            "usage: python -m sky_rs_patch.deactivate\n\n"
+            "Removes what `python -m sky_rs_patch.activate` wrote into this Python environment."
+        )
+        return 0 if arguments[0] in ("-h", "--help") else 2
+    try:
+        removed = _environment.turn_off()
+    except OSError as error:
+        print(f"sky_rs_patch.deactivate: error: {error}", file=sys.stderr)
+        return 1
+    for path in removed:
+        print(f"removed: {path}")
+    if not removed:
+        print(f"the environment {sys.prefix} was not switched on")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -34,13 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from sky_rs_patch import _status, _stats
+    from sky_rs_patch import _stats, _status
 
     if options.directory is not None:
         try:
             processes = _stats.read(options.directory)
         except (OSError, ValueError) as error:
-            print(f"sky_rs_patch: error: no counters in {options.directory}: {error}", file=sys.stderr)
+            print(
+                f"sky_rs_patch: error: no counters in {options.directory}: {error}", file=sys.stderr
+            )
             return 1
         return _print_processes(processes, as_json=options.json)
 
@@ -68,7 +70,8 @@ def _status(options: argparse.Namespace) -> int:
         print(json.dumps(result, indent=2))
         return 0
     build = result["extension"]
-    print(f"sky_rs_patch {result['version']}, Python {result['python']}, SkyPilot {result['skypilot']}")
+    print(f"sky_rs_patch {result['version']}", end=", ")
+    print(f"Python {result['python']}, SkyPilot {result['skypilot']}")
     if build["problem"]:
         print(f"extension: none: {build['problem']}")
     else:
@@ -78,7 +81,9 @@ def _status(options: argparse.Namespace) -> int:
         print("proxies: native" if proxy["native"] else f"proxies: Python: {proxy['problem']}")
     value = result["switch"]["value"]
     said = "not set" if value is None else f"= {value!r}"
-    print(f"{_switch.VARIABLE} {said}: calls go to {'Rust' if result['switch']['on'] else 'Python'}")
+    print(
+        f"{_switch.VARIABLE} {said}: calls go to {'Rust' if result['switch']['on'] else 'Python'}"
+    )
     print(f"environment: {f'switched on by {switch}' if switch else 'not switched on'}")
     for problem in [*problems, *(f"{name}: {why}" for name, why in result["problems"].items())]:
         print(f"problem: {problem}")
@@ -96,7 +101,11 @@ def _print_processes(processes: list[dict[str, Any]], *, as_json: bool) -> int:
             into = total.setdefault(name, _stats.empty())
             _stats.merge(into, route["calls"]["rust"], route["calls"]["python"], route["declines"])
     if as_json:
-        print(json.dumps({"schema": _status.SCHEMA, "routes": total, "processes": processes}, indent=2))
+        print(
+            json.dumps(
+                {"schema": _status.SCHEMA, "routes": total, "processes": processes}, indent=2
+            )
+        )
         return 0
     print(f"{len(processes)} processes\n")
     print(_status.table(total, states=False))

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from sky_rs_patch._finder import VIRTUAL_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Place(NamedTuple):
+class Rebound(NamedTuple):
     """A module-level name that was bound to one object and now is to another."""
 
-    namespace: dict[str, Any]
-    name: str
-    old: object
+    label: str
     new: object
 
-    @property
-    def label(self) -> str:
-        """The dotted name."""
-        return f"{self.namespace.get('__name__')}.{self.name}"
 
-    def restore(self) -> None:
-        """Binds the name to the old object again, unless it was bound anew since."""
-        if self.namespace.get(self.name) is self.new:
-            self.namespace[self.name] = self.old
-
-
-def rebind(pairs: Iterable[tuple[object, object]], modules: Iterable[object]) -> list[Place]:
+def rebind(pairs: Iterable[tuple[object, object]], modules: Iterable[object]) -> list[Rebound]:
     """Binds every module-level name of an old object to its new one, in one pass.
 
     Only the modules' dictionaries are looked at: asking a lazy module for an attribute would
@@ -36,17 +26,23 @@ def rebind(pairs: Iterable[tuple[object, object]], modules: Iterable[object]) ->
     """
     # The pairs keep the old objects alive, so their ids stay theirs.
     pairs = list(pairs)
+    if not pairs:
+        return []
     replacements = {id(old): new for old, new in pairs}
-    places = []
+    rebound = []
     for module in modules:
         if not isinstance(module, ModuleType):
             continue
         namespace = vars(module)
-        if str(namespace.get("__name__")).startswith("sky_rs_patch."):
+        owner = str(namespace.get("__name__"))
+        if owner.startswith("sky_rs_patch."):
             continue
         for name, value in list(namespace.items()):
-            if id(value) in replacements:
-                place = Place(namespace, name, value, replacements[id(value)])
-                namespace[name] = place.new
-                places.append(place)
-    return places
+            if id(value) not in replacements:
+                continue
+            if owner == VIRTUAL_MODULE and name.startswith("_python_"):
+                # There the originals are offered as such.
+                continue
+            namespace[name] = replacements[id(value)]
+            rebound.append(Rebound(f"{owner}.{name}", namespace[name]))
+    return rebound

@@ -1,20 +1,21 @@
 """Which routes exist, where their proxies stand, and how all of it is undone.
 
 Proxies are put into a module when it has been executed (`_finder` tells) or when `enable` finds
-it in ``sys.modules``. One lock guards the tables; no user code runs under it but the import of
-wrapt and of the extension.
+it in ``sys.modules``. One lock guards the tables. What others wrote must not run under it, for
+another thread may import a target meanwhile: candidates are loaded before, and only wrapt and the
+extension are imported inside.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _guards, _switch
-from sky_rs_patch._registry import RegisteredRoute, registry
-from sky_rs_patch._routes import RouteSpec
+from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _guards, _stats, _switch
+from sky_rs_patch._registry import AnyRoute, RegisteredRoute, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,16 +23,38 @@ if TYPE_CHECKING:
     from sky_rs_patch._native import Route
 
 
-class Installed(NamedTuple):
-    """A proxy that stands, or stood, in a module."""
+class Installed:
+    """A proxy that stands, or stood, in a module.
 
-    target: str
-    module: ModuleType
-    attribute: str
-    original: FunctionType
-    proxy: Any
-    route: Route
-    copies: list[_copies.Place]
+    It keeps neither alive: a module that is imported anew takes its proxies along when it goes,
+    and a proxy that nobody kept goes when it is taken out.
+
+    Attributes:
+        target: dotted name of the function.
+        attribute: the function's name in its module.
+        description: the route as it was registered.
+        stands: whether it was put in, and not taken out since.
+        copies: names elsewhere that were bound to the proxy as well.
+    """
+
+    def __init__(self, target: str, module: ModuleType, description: AnyRoute, proxy: Any) -> None:
+        self.target = target
+        self.attribute = target.rpartition(".")[2]
+        self.description = description
+        self.stands = False
+        self.copies: list[str] = []
+        self._module = weakref.ref(module)
+        self._proxy = weakref.ref(proxy)
+
+    @property
+    def module(self) -> ModuleType | None:
+        """The module, unless it is gone."""
+        return self._module()
+
+    @property
+    def proxy(self) -> Any:
+        """The proxy; ``None`` if it is gone."""
+        return self._proxy()
 
 
 class _Refused(Exception):
@@ -39,10 +62,10 @@ class _Refused(Exception):
 
 
 _lock = threading.RLock()
-#: Every proxy that was made and not undone, the newest last.
+#: Every proxy that was made and still exists, the newest last.
 _installed: list[Installed] = []
-#: All routes that ever counted, by target: reloads and switching off and on make new ones.
-_generations: dict[str, list[Route]] = {}
+#: Routes of functions that stand in no module of SkyPilot.
+_elsewhere: dict[str, Route] = {}
 #: Why a target whose module is loaded has no proxy.
 _refusals: dict[str, str] = {}
 _problem_reported = False
@@ -52,13 +75,14 @@ def enable() -> None:
     """Routes calls from now on; see `sky_rs_patch.enable`."""
     _switch.current()
     with _lock:
-        registry.load_entry_points()
-        _finder.watched.update(registry.modules())
+        _know_entry_points()
+    _load_candidates()
+    with _lock:
         _finder.install()
-        for name in sorted(_finder.watched):
-            module = sys.modules.get(name)
-            if isinstance(module, ModuleType):
-                _patch_loaded(module, late=True)
+        for route in _elsewhere.values():
+            route.enabled = True
+        for module in _loaded_modules():
+            _patch_loaded(module, late=True)
 
 
 def disable() -> None:
@@ -66,7 +90,8 @@ def disable() -> None:
     with _lock:
         _finder.remove()
         _restore(_installed)
-        _installed.clear()
+        for route in _elsewhere.values():
+            route.enabled = False
         _refusals.clear()
 
 
@@ -78,21 +103,23 @@ def is_enabled() -> bool:
 def module_loaded(module: ModuleType) -> None:
     """A watched module has been executed, for the first time or again."""
     with _lock:
+        _know_entry_points()
+    _load_candidates()
+    with _lock:
         if not _finder.is_installed():
             # Disabled while the module was on its way.
             return
         try:
             _switch.current()
         except ValueError as error:
+            for target, _ in registry.in_module(module.__name__):
+                _refusals[target] = str(error)
             _report(str(error))
             return
-        registry.load_entry_points()
-        _finder.watched.update(registry.modules())
         _patch_loaded(module, late=False)
         # Routes of entry points may be for modules that are here already.
-        for name in registry.modules():
-            other = sys.modules.get(name)
-            if isinstance(other, ModuleType) and other is not module:
+        for other in _loaded_modules():
+            if other is not module:
                 _patch_loaded(other, late=True)
 
 
@@ -103,13 +130,29 @@ def refresh(target: str) -> None:
         _finder.watched.add(module_name)
         if not is_enabled():
             return
-        outdated = [entry for entry in _installed if entry.target == target]
-        _restore(outdated)
-        for entry in outdated:
-            _installed.remove(entry)
+        _restore([entry for entry in _installed if entry.target == target])
+        _refusals.pop(target, None)
         module = sys.modules.get(module_name)
         if isinstance(module, ModuleType):
             _patch_loaded(module, late=True)
+
+
+def _know_entry_points() -> None:
+    registry.load_entry_points()
+    _finder.watched.update(registry.modules())
+
+
+def _loaded_modules() -> list[ModuleType]:
+    modules = (sys.modules.get(name) for name in sorted(_finder.watched))
+    return [module for module in modules if isinstance(module, ModuleType)]
+
+
+def _load_candidates() -> None:
+    """Imports what the routes of modules that are here name as their candidates."""
+    for module in _loaded_modules():
+        for _, route in list(registry.in_module(module.__name__)):
+            if isinstance(route, RegisteredRoute):
+                route.load()
 
 
 def _patch_loaded(module: ModuleType, *, late: bool) -> None:
@@ -119,6 +162,7 @@ def _patch_loaded(module: ModuleType, *, late: bool) -> None:
         # not be there yet; the loader is past our hook, so look again when it is done.
         _finish_later(module)
         return
+    _installed[:] = [entry for entry in _installed if entry.proxy is not None]
     extension = _extension.load()
     made = []
     for target, route in registry.in_module(module.__name__):
@@ -135,12 +179,12 @@ def _patch_loaded(module: ModuleType, *, late: bool) -> None:
         if entry is not None:
             made.append(entry)
     # A copy of a name can only exist if somebody saw the module before its proxies stood.
-    places = _copies.rebind(
-        [(entry.original, entry.proxy) for entry in made],
+    rebound = _copies.rebind(
+        [(entry.proxy.__wrapped__, entry.proxy) for entry in made],
         list(sys.modules.values()) if late and made else [module],
     )
-    for place in places:
-        next(entry for entry in made if entry.proxy is place.new).copies.append(place)
+    for copy in rebound:
+        next(entry for entry in made if entry.proxy is copy.new).copies.append(copy.label)
 
 
 def _finish_later(module: ModuleType) -> None:
@@ -161,43 +205,57 @@ def _finish_later(module: ModuleType) -> None:
     threading.Thread(target=wait, name="sky_rs_patch-late-patch", daemon=True).start()
 
 
-def _patch(module: ModuleType, target: str, route: RouteSpec | RegisteredRoute) -> Installed | None:
+def _patch(module: ModuleType, target: str, description: AnyRoute) -> Installed | None:
     """Puts a proxy in its place; gives ``None`` if one stands there already."""
-    from sky_rs_patch import _proxy, _stats
+    from sky_rs_patch import _proxy
 
     attribute = target.rpartition(".")[2]
     if attribute not in vars(module):
         raise _Refused("absent")
-    original = vars(module)[attribute]
-    if any(entry.proxy is original for entry in _installed):
-        return None
-    if not isinstance(original, FunctionType):
+    found = vars(module)[attribute]
+    # A mock that ends after a `disable` puts back the proxy that it had found.
+    route = _proxy.route_of(found)
+    original = found if route is None else route.original
+    # Wrappers, wrapt's among them, say that they were functions; they do more than those.
+    if type(original) is not FunctionType:
         kind = type(original)
         raise _Refused(f"{target} is a {kind.__module__}.{kind.__qualname__}, no plain function")
-    implementation, resolver = _implementation(original, module, target, route)
-    native = _extension.load().module
-    assert native is not None
-    made = native.Route(target, original, implementation, resolver)
-    proxy = _proxy.kind().cls(made)
+    for entry in _installed:
+        proxy = entry.proxy
+        if entry.description is description and proxy is not None and proxy.__wrapped__ is original:
+            break
+    else:
+        implementation, resolver = _implementation(original, module, target, description)
+        native = _extension.load().module
+        assert native is not None
+        proxy = _proxy.kind().cls(native.Route(target, original, implementation, resolver))
+        entry = Installed(target, module, description, proxy)
+        _installed.append(entry)
+        _stats.attach(proxy._self_route)
+    if entry.stands and found is proxy:
+        return None
+    # Whoever kept the proxy while it was out of use is served again.
+    proxy._self_route.enabled = True
+    entry.stands = True
     setattr(module, attribute, proxy)
-    entry = Installed(target, module, attribute, original, proxy, made, [])
-    _installed.append(entry)
-    _generations.setdefault(target, []).append(made)
-    _stats.attach(made)
     return entry
 
 
 def _implementation(
-    original: FunctionType, module: ModuleType, target: str, route: RouteSpec | RegisteredRoute
+    original: FunctionType, module: ModuleType, target: str, route: AnyRoute
 ) -> tuple[str | Callable[..., Any], Callable[[], object]]:
     """What answers for an original, and how its guards are derived."""
     if isinstance(route, RegisteredRoute):
-        try:
-            candidate = route.candidate()
-            if route.fingerprints and _fingerprints.fingerprint(original) not in route.fingerprints:
-                raise _Refused(f"unknown code: {_describe(original)}")
-        except (_fingerprints.Unknown, ImportError, AttributeError) as error:
-            raise _Refused(str(error)) from None
+        candidate, problem = route.load()
+        if candidate is None:
+            raise _Refused(str(problem))
+        if route.fingerprints:
+            try:
+                fingerprint = _fingerprints.fingerprint(original)
+            except _fingerprints.Unknown as error:
+                raise _Refused(f"unknown code: {error}") from None
+            if fingerprint not in route.fingerprints:
+                raise _Refused(f"unknown code: {target} has the fingerprint {fingerprint}")
         return candidate, _guards.resolver(original, reads=route.reads)
 
     variant = known_variant(original, target)
@@ -206,7 +264,11 @@ def _implementation(
         function = getattr(function, "__wrapped__", function)
         known_variant(function, f"{module.__name__}.{callee}")
     resolver = _guards.resolver(
-        original, reads=route.reads, context=route.context, precondition=route.precondition
+        original,
+        reads=route.reads,
+        unread=_guards.ONLY_IN_ERRORS,
+        context=route.context,
+        precondition=route.precondition,
     )
     return route.natives[variant], resolver
 
@@ -225,21 +287,23 @@ def known_variant(function: object, name: str) -> str:
     return known[0]
 
 
-def _describe(function: FunctionType) -> str:
-    return f"{function.__qualname__} has the fingerprint {_fingerprints.fingerprint(function)}"
-
-
 def _restore(entries: list[Installed]) -> None:
+    pairs = []
+    modules: list[object] = list(sys.modules.values())
     for entry in entries:
-        entry.route.enabled = False
-        if vars(entry.module).get(entry.attribute) is entry.proxy:
-            setattr(entry.module, entry.attribute, entry.original)
-        for place in entry.copies:
-            place.restore()
-    # Whoever imported a name since then has the proxy; give them the original as well.
-    _copies.rebind(
-        [(entry.proxy, entry.original) for entry in entries], list(sys.modules.values())
-    )
+        proxy, module = entry.proxy, entry.module
+        if not entry.stands or proxy is None:
+            continue
+        route = proxy._self_route
+        route.enabled = False
+        _stats.settle(route)
+        entry.stands = False
+        entry.copies = []
+        pairs.append((proxy, route.original))
+        if module is not None and sys.modules.get(module.__name__) is not module:
+            modules.append(module)
+    # Whoever imported a name meanwhile has the proxy, and gets the original as well.
+    _copies.rebind(pairs, modules)
 
 
 def _report(message: str) -> None:
@@ -252,25 +316,21 @@ def _report(message: str) -> None:
 def installed() -> list[Installed]:
     """The proxies that stand now."""
     with _lock:
-        return list(_installed)
+        return [entry for entry in _installed if entry.stands and entry.proxy is not None]
 
 
-def generations(target: str) -> list[Route]:
-    """All routes that ever served a target in this process."""
+def add_elsewhere(route: Route) -> None:
+    """Switches a route on and off with the others though its proxy stands in no module."""
     with _lock:
-        return list(_generations.get(target, []))
+        _elsewhere[route.name] = route
+        route.enabled = is_enabled()
+    _stats.attach(route)
 
 
-def count_elsewhere(target: str, route: Route) -> None:
-    """Lists a route whose proxy stands in no module of SkyPilot."""
+def elsewhere() -> dict[str, Route]:
+    """Routes whose proxies stand in no module of SkyPilot."""
     with _lock:
-        _generations.setdefault(target, []).append(route)
-
-
-def counted_elsewhere() -> list[str]:
-    """Targets of routes that are in no registry."""
-    with _lock:
-        return [target for target in _generations if registry.get(target) is None]
+        return dict(_elsewhere)
 
 
 def refusals() -> dict[str, str]:

@@ -18,7 +18,7 @@ class Extension(NamedTuple):
     problem: str | None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load() -> Extension:
     """Imports the extension once; a failure is described, not raised."""
     try:
@@ -27,10 +27,9 @@ def load() -> Extension:
         return Extension(None, f"the extension can't be loaded: {error}{_hint()}")
     except Exception as error:
         return Extension(None, f"the extension failed to start: {type(error).__name__}: {error}")
-    # os.environ may have been replaced by a contextual one; the switch is the process's own.
-    data = getattr(os.environ, "_data", None)
-    if data is None:
-        data = getattr(getattr(os.environ, "_environ", None), "_data", None)
+    # os.environ may have been replaced, by a test or by SkyPilot's contextual one; the switch
+    # is the process's own, and this is the same dictionary.
+    data = getattr(os.environb, "_data", None)
     if isinstance(data, dict):
         _native.watch_environment(data)
     return Extension(_native, None)

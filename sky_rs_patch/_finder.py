@@ -96,13 +96,13 @@ _finder = Finder()
 def install() -> None:
     """Puts the finder in front of the others, once."""
     if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _finder)
 
 
 def remove() -> None:
     """Takes the finder away."""
     while _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(_finder)
 
 
 def is_installed() -> bool:

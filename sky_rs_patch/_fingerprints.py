@@ -10,12 +10,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
+import weakref
 from types import CodeType, FunctionType, ModuleType
 
 # Fields that differ between Python versions, or say nothing about what the code does.
 _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
 # `from __future__` features that change how annotations are compiled.
 _FUTURE_FLAGS = 0x1000000 | 0x0FF0000
+
+
+#: Fingerprints that were computed, with the code that they belong to.
+_known: weakref.WeakKeyDictionary[FunctionType, tuple[CodeType, str]] = weakref.WeakKeyDictionary()
 
 
 class Unknown(Exception):
@@ -35,9 +40,13 @@ def fingerprint(function: object) -> str:
         Unknown: if it is no plain function, its source can't be found, or the source isn't
             that of the code that runs.
     """
-    if not isinstance(function, FunctionType):
+    # Wrappers, wrapt's among them, say that they were functions.
+    if type(function) is not FunctionType:
         raise Unknown(f"{function!r} is no plain Python function")
     code = function.__code__
+    known_code, known = _known.get(function, (None, ""))
+    if known_code is code:
+        return known
     lines = linecache.getlines(code.co_filename, function.__globals__)
     source = _definition(lines, code.co_firstlineno)
     if not source:
@@ -51,7 +60,8 @@ def fingerprint(function: object) -> str:
         raise Unknown(f"{code.co_filename}:{code.co_firstlineno} doesn't define {code.co_name}")
     if not _compiles_to(tree, function):
         raise Unknown(f"the code of {function.__qualname__} isn't that of its source")
-    return of_definition(definition)
+    _known[function] = (code, of_definition(definition))
+    return _known[function][1]
 
 
 def of_definition(definition: ast.FunctionDef) -> str:
@@ -95,8 +105,12 @@ def _definition(lines: list[str], first_line: int) -> str:
 def _compiles_to(tree: ast.Module, function: FunctionType) -> bool:
     code = function.__code__
     # From 3.11 on the compiler treats attributes of imported names differently.
-    modules = [name for name in _names(code) if isinstance(function.__globals__.get(name), ModuleType)]
-    imports: list[ast.stmt] = [ast.Import(names=[ast.alias(name=name, asname=None)]) for name in modules]
+    modules = [
+        name for name in _names(code) if isinstance(function.__globals__.get(name), ModuleType)
+    ]
+    imports: list[ast.stmt] = [
+        ast.Import(names=[ast.alias(name=name, asname=None)]) for name in modules
+    ]
     for prelude in (imports, []):
         module = ast.fix_missing_locations(ast.Module(body=[*prelude, *tree.body], type_ignores=[]))
         compiled = compile(

@@ -12,14 +12,15 @@ call, the replacement must not be taken for the real thing.
 from __future__ import annotations
 
 import builtins
-import dis
 import functools
 import logging
 import os
 import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
+from sky_rs_patch._bytecode import assigned_globals, global_chains
 from sky_rs_patch._proxy import route_of
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ Entry = tuple[Namespace, str, tuple[object, ...], str]
 #: namespace in which nothing may change, label.
 Frozen = tuple[Namespace, str]
 
-#: Functions of these packages are followed; others are watched by identity alone.
-_FOLLOWED = frozenset({"sky", "psutil", "os", "posixpath", "genericpath", "hashlib", "sky_rs_patch"})
+#: Functions of these packages, and of the original's own, are followed; others are watched by
+#: identity alone.
+_FOLLOWED = frozenset(
+    {"sky", "psutil", "os", "posixpath", "genericpath", "hashlib", "sky_rs_patch"}
+)
 #: Where an error is raised the original has been called already.
-_UNREAD = frozenset({"ux_utils", "warnings", "debug"})
+ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
 _MAX_DEPTH = 6
 
 
@@ -55,6 +59,7 @@ def resolver(
     original: FunctionType,
     *,
     reads: Iterable[str] = (),
+    unread: frozenset[str] = frozenset(),
     context: Iterable[str] = (),
     precondition: Callable[[], str | None] | None = None,
 ) -> Callable[[], Guards]:
@@ -62,7 +67,7 @@ def resolver(
     reads, context = tuple(reads), tuple(context)
 
     def resolve() -> Guards:
-        walk = _Walk()
+        walk = _Walk(_FOLLOWED | {_root(original.__globals__)}, unread)
         try:
             walk.function(original)
             for name in reads:
@@ -71,13 +76,18 @@ def resolver(
             objects = () if problem else tuple(_evaluate(name, original) for name in context)
         except Suspect as suspect:
             problem, objects = str(suspect), ()
+        except Exception as error:
+            # What was seen so far is watched, and a change there is a reason to try again.
+            problem, objects = f"the guards can't be derived: {error!r}", ()
         return Guards(walk.entries, walk.frozen, objects, problem)
 
     return resolve
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, followed: frozenset[str], unread: frozenset[str]) -> None:
+        self._followed = followed
+        self._unread = unread
         self.entries: list[Entry] = []
         self.frozen: list[Frozen] = []
         self._seen_entries: set[tuple[int, str]] = set()
@@ -90,9 +100,9 @@ class _Walk:
             return
         self._seen_objects.add(id(function))
         # A global that the function sets itself is its state, not something it relies on.
-        state = _assigned_globals(function.__code__)
-        for chain in _global_chains(function.__code__):
-            if chain[0] not in _UNREAD and chain[0] not in state:
+        state = assigned_globals(function.__code__)
+        for chain in global_chains(function.__code__):
+            if chain[0] not in self._unread and chain[0] not in state:
                 self._chain(function.__globals__, chain, depth)
         if depth == 0 and self._suspects:
             raise Suspect(self._suspects[0])
@@ -128,7 +138,7 @@ class _Walk:
     def _attributes(self, value: Any, label: str, attributes: list[str], depth: int) -> None:
         for attribute in attributes:
             owner = value
-            if isinstance(owner, ModuleType):
+            if _is_a(owner, ModuleType):
                 owner = self._through_lazy(owner, attribute, label)
                 label = f"{owner.__name__}.{attribute}"
                 if attribute not in vars(owner):
@@ -146,10 +156,10 @@ class _Walk:
 
     def _lead(self, value: Any, label: str, depth: int) -> None:
         value = _unwrapped(value)
-        if isinstance(value, FunctionType):
-            if str(value.__globals__.get("__name__")).partition(".")[0] in _FOLLOWED:
+        if type(value) is FunctionType:
+            if _root(value.__globals__) in self._followed:
                 self.function(value, depth + 1)
-        elif isinstance(value, type) and not issubclass(value, BaseException):
+        elif _is_a(value, type) and not issubclass(value, BaseException):
             self._freeze(value, label)
 
     def _through_lazy(self, module: ModuleType, attribute: str, label: str) -> ModuleType:
@@ -159,7 +169,9 @@ class _Walk:
             return module
         own = vars(module)
         real = load(module)
-        self._entry(own, attribute, (own[attribute],) if attribute in own else (), f"{label}.{attribute}")
+        self._entry(
+            own, attribute, (own[attribute],) if attribute in own else (), f"{label}.{attribute}"
+        )
         self._entry(own, "_module", (real,), label)
         if attribute in own:
             self._suspects.append(f"{label}.{attribute} was replaced")
@@ -171,6 +183,10 @@ class _Walk:
             self._entry(own, attribute, (own[attribute],) if attribute in own else (), label)
             if attribute in own and callable(own[attribute]):
                 self._suspects.append(f"{label} was replaced")
+            # What the method calls on the object can be replaced there as well.
+            for name in _method_names(type(owner)):
+                if name not in own:
+                    self._entry(own, name, (), f"{label.rpartition('.')[0]}.{name}")
         self._freeze(owner if isinstance(owner, type) else type(owner), label)
 
     def _freeze(self, cls: type, label: str) -> None:
@@ -198,36 +214,24 @@ class _Walk:
 _HEAP_TYPE = 1 << 9
 
 
-def _global_chains(code: CodeType) -> Iterable[tuple[str, ...]]:
-    """Global names that the code loads, each with the attributes that are taken from it."""
-    chain: list[str] = []
-    for instruction in dis.get_instructions(code):
-        name = instruction.opname
-        if name in ("LOAD_GLOBAL", "LOAD_NAME"):
-            if chain:
-                yield tuple(chain)
-            chain = [str(instruction.argval)]
-        elif name in ("LOAD_ATTR", "LOAD_METHOD") and chain:
-            chain.append(str(instruction.argval))
-        elif name not in ("EXTENDED_ARG", "CACHE"):
-            if chain:
-                yield tuple(chain)
-            chain = []
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _global_chains(constant)
+def _root(namespace: dict[str, Any]) -> str:
+    """The top-level package of a module's namespace."""
+    return str(namespace.get("__name__")).partition(".")[0]
 
 
-def _assigned_globals(code: CodeType) -> set[str]:
-    names = {
-        str(instruction.argval)
-        for instruction in dis.get_instructions(code)
-        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")
+def _is_a(value: object, cls: type) -> bool:
+    """``isinstance`` that isn't taken in by what an object says of itself, as mocks do."""
+    return issubclass(type(value), cls)
+
+
+def _method_names(cls: type) -> set[str]:
+    """Names of methods written in Python."""
+    return {
+        name
+        for base in cls.__mro__
+        for name, value in vars(base).items()
+        if type(value) is FunctionType
     }
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _assigned_globals(constant)
-    return names
 
 
 def _unwrapped(value: Any) -> Any:
@@ -235,7 +239,7 @@ def _unwrapped(value: Any) -> Any:
     route = route_of(value)
     if route is not None:
         return route.original
-    if isinstance(value, functools._lru_cache_wrapper):
+    if type(value) is functools._lru_cache_wrapper:
         return value.__wrapped__
     return value
 
@@ -248,27 +252,29 @@ def _is_mock(value: object) -> bool:
 def _is_genuine(value: Any, owner: str, name: str) -> bool:
     """Whether the object that a module has under a name is the one it was made with."""
     value = _unwrapped(value)
-    if isinstance(value, FunctionType):
+    if type(value) is FunctionType:
         home = str(value.__globals__.get("__name__"))
         # hashlib.new is hashlib.__hash_new: what a module defines itself may have any name.
         if home == owner:
             return True
         return value.__name__ == name and _same_origin(home, owner)
-    if isinstance(value, BuiltinFunctionType):
+    if type(value) is BuiltinFunctionType:
         return value.__name__ == name
-    if isinstance(value, type):
-        return value.__module__ == owner or value.__name__ == name or _same_origin(
-            value.__module__, owner
+    if _is_a(value, type):
+        return (
+            value.__module__ == owner
+            or value.__name__ == name
+            or _same_origin(value.__module__, owner)
         )
-    if isinstance(value, ModuleType):
+    if _is_a(value, ModuleType):
         if hasattr(type(value), "load_module"):
             return True
         return sys.modules.get(value.__name__) is value
     if owner == "os" and name == "environ":
         return type(value) is os._Environ
-    if isinstance(value, logging.Logger):
+    if _is_a(value, logging.Logger):
         return type(value) is logging.Logger
-    if isinstance(value, MethodType) or _is_mock(value):
+    if type(value) is MethodType or _is_mock(value):
         return False
     # Data; other callables (partials, instances with __call__) are nobody's original.
     return not callable(value)
@@ -286,7 +292,7 @@ def _is_stdlib(root: str) -> bool:
         return root in names
     module = sys.modules.get(root)
     path = getattr(module, "__file__", None)
-    return path is None or os.path.dirname(os.__file__) == os.path.dirname(path)
+    return path is None or Path(path).parent == Path(os.__file__).parent
 
 
 def _evaluate(name: str, original: FunctionType) -> object:

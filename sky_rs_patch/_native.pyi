@@ -1,6 +1,16 @@
 from collections.abc import Callable
 from typing import Any, final
 
+__all__ = [
+    "COUNTER_BLOCK",
+    "DECLINE_REASONS",
+    "Declined",
+    "Route",
+    "build_info",
+    "make_proxy_type",
+    "watch_environment",
+]
+
 COUNTER_BLOCK: int
 DECLINE_REASONS: tuple[str, ...]
 

@@ -25,7 +25,7 @@ PSUTIL_PROCESS_READS = (
 
 
 def known_psutil() -> str | None:
-    """psutil is of a known version, on Linux, and reads /proc."""
+    """Is psutil of a known version, on Linux, and reading /proc?"""
     import psutil
 
     if not sys.platform.startswith("linux"):
@@ -38,7 +38,7 @@ def known_psutil() -> str | None:
 
 
 def unforced_cpu_count() -> str | None:
-    """``os.cpu_count()`` is what the system says (3.13 can be told otherwise at its start)."""
+    """Is ``os.cpu_count()`` what the system says? From 3.13 on it can be told otherwise."""
     if sys.version_info >= (3, 13) and (
         "cpu_count" in sys._xoptions or "PYTHON_CPU_COUNT" in os.environ
     ):
@@ -49,7 +49,7 @@ def unforced_cpu_count() -> str | None:
 
 
 def plain_logger() -> str | None:
-    """Log records are made as logging makes them, and loggers are plain ones."""
+    """Are log records made as logging makes them, and loggers plain ones?"""
     import logging
 
     if logging.getLogRecordFactory() is not logging.LogRecord:
@@ -60,5 +60,5 @@ def plain_logger() -> str | None:
 
 
 def plain_logger_and_cpu_count() -> str | None:
-    """Both of the above."""
+    """Are both of the above so?"""
     return plain_logger() or unforced_cpu_count()

@@ -20,7 +20,7 @@ def _pass_through(
     return wrapped(*args, **kwargs)
 
 
-class PythonRoutedFunction(wrapt.FunctionWrapper):  # type: ignore[misc]
+class PythonRoutedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     """The proxy where the native type can't be made: wrapt without its own C code.
 
     Every call costs about a microsecond, so that the smallest functions get slower than they
@@ -28,7 +28,9 @@ class PythonRoutedFunction(wrapt.FunctionWrapper):  # type: ignore[misc]
     """
 
     def __init__(self, route: Route) -> None:
-        super().__init__(route.original, _pass_through)
+        original = route.original
+        assert original is not None, "a route in use has its original"
+        super().__init__(original, _pass_through)
         self._self_route = route
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,7 +57,7 @@ class ProxyKind(NamedTuple):
     problem: str | None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kind() -> ProxyKind:
     """Makes the type of proxies, once."""
     module = _extension.load().module

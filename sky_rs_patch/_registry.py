@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from sky_rs_patch._routes import ROUTES, RouteSpec
 
@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ENTRY_POINT_GROUP = "sky_rs_patch.routes"
+
+
+class Loaded(NamedTuple):
+    """A candidate, or why there is none."""
+
+    candidate: Callable[..., Any] | None
+    problem: str | None
 
 
 class RegisteredRoute:
@@ -31,10 +38,23 @@ class RegisteredRoute:
         source: str,
     ) -> None:
         self.target = target
-        self.candidate = candidate
+        self._candidate = candidate
+        self._loaded: Loaded | None = None
         self.fingerprints = frozenset(fingerprints)
         self.reads = tuple(reads)
         self.source = source
+
+    def load(self) -> Loaded:
+        """Gets at the candidate, once: an entry point's has to be imported."""
+        if self._loaded is None:
+            try:
+                candidate = self._candidate()
+            except Exception as error:
+                self._loaded = Loaded(None, f"{self.source}: {type(error).__name__}: {error}")
+            else:
+                problem = None if callable(candidate) else f"{self.source}: it can't be called"
+                self._loaded = Loaded(None if problem else candidate, problem)
+        return self._loaded
 
 
 AnyRoute = Union[RouteSpec, RegisteredRoute]
@@ -122,7 +142,7 @@ def _entry_points() -> list[Any]:
         return list(metadata.entry_points(group=ENTRY_POINT_GROUP))
     except TypeError:
         # Up to Python 3.9 there is no selection by group.
-        return list(metadata.entry_points().get(ENTRY_POINT_GROUP, ()))  # type: ignore[attr-defined]
+        return list(metadata.entry_points().get(ENTRY_POINT_GROUP, ()))
 
 
 registry = Registry()

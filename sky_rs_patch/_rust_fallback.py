@@ -10,7 +10,8 @@ import functools
 import platform
 from typing import TYPE_CHECKING, Any, Callable
 
-from sky_rs_patch import __version__, _extension, _guards, _preconditions, _stats, _switch
+from sky_rs_patch import __version__, _extension, _guards, _preconditions, _switch
+from sky_rs_patch._finder import VIRTUAL_MODULE
 
 if TYPE_CHECKING:
     from types import FunctionType, ModuleType
@@ -53,11 +54,16 @@ def populate(module: ModuleType) -> None:
     if workers is not None:
         _offer(namespace, "get_max_workers_for_file_mounts", workers)
         namespace["get_max_workers_for_file_mounts"] = _with_estimate(
-            workers, lambda cloud: subprocess_utils.get_parallel_threads(cloud)
+            workers,
+            lambda cloud: subprocess_utils.get_parallel_threads(cloud),  # noqa: PLW0108
         )
     namespace["is_rust_available"] = is_rust_available
     namespace["get_backend_info"] = get_backend_info
-    namespace["__all__"] = [*(name for name in NAMES if name in namespace), "is_rust_available", "get_backend_info"]
+    namespace["__all__"] = [
+        *(name for name in NAMES if name in namespace),
+        "is_rust_available",
+        "get_backend_info",
+    ]
     namespace["__getattr__"] = _missing
 
 
@@ -75,14 +81,15 @@ def _routed_own(name: str) -> Any:
         return original
     from sky_rs_patch import _engine, _proxy
 
+    # Pickle looks a function up where it says that it is.
+    original.__module__ = VIRTUAL_MODULE
     reads, precondition = _OWN[name]
-    resolver = _guards.resolver(original, reads=reads, precondition=precondition)
-    target = f"sky.utils.rust_fallback.{name}"
-    route = native.Route(target, original, name, resolver)
-    _engine.count_elsewhere(target, route)
-    _stats.attach(route)
-    proxy = _proxy.kind().cls(route)
-    return proxy
+    resolver = _guards.resolver(
+        original, reads=reads, unread=_guards.ONLY_IN_ERRORS, precondition=precondition
+    )
+    route = native.Route(f"{VIRTUAL_MODULE}.{name}", original, name, resolver)
+    _engine.add_elsewhere(route)
+    return _proxy.kind().cls(route)
 
 
 def _with_estimate(workers: Any, threads: Callable[[Any], int]) -> Any:
@@ -113,6 +120,7 @@ def _with_estimate(workers: Any, threads: Callable[[Any], int]) -> Any:
             num_sources, estimated_files_per_source, threads(cloud_str)
         )
 
+    get_max_workers_for_file_mounts.__module__ = VIRTUAL_MODULE
     return get_max_workers_for_file_mounts
 
 

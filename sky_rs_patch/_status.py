@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sky_rs_patch import __version__, _engine, _extension, _stats, _switch
 from sky_rs_patch._registry import RegisteredRoute, registry
+
+if TYPE_CHECKING:
+    from sky_rs_patch._native import Route
 
 SCHEMA = 1
 
@@ -33,7 +36,9 @@ def collect() -> dict[str, Any]:
         "problems": dict(registry.problems),
         "routes": {
             target: _route(target)
-            for target in [*registry.targets(), *_engine.counted_elsewhere()]
+            for target in dict.fromkeys(
+                [*registry.targets(), *_engine.elsewhere(), *_stats.targets()]
+            )
         },
     }
 
@@ -60,7 +65,7 @@ def _skypilot_version() -> str | None:
 
 def _route(target: str) -> dict[str, Any]:
     route = registry.get(target)
-    state, reason, copies = _state(target)
+    state, reason, copies, live = _state(target)
     result = {
         "state": state,
         "reason": reason,
@@ -68,42 +73,48 @@ def _route(target: str) -> dict[str, Any]:
         "rebound": copies,
         **_stats.empty(),
     }
-    for generation in _engine.generations(target):
-        rust, python, declines, failures = generation.counts()
-        # Guards by name say more than their sum, as far as they are remembered.
-        unnamed = declines.pop("guard", 0) - sum(failures.values())
-        declines.update({f"guard:{label}": count for label, count in failures.items()})
-        if unnamed > 0:
-            declines["guard"] = unnamed
-        _stats.merge(result, rust, python, declines)
-        problem = generation.guard_problem()
-        if problem is not None and state == "active" and result["reason"] is None:
-            result["reason"] = f"on Python for now: {problem}"
+    rust, python, declines, failures = _stats.counts(target)
+    # Guards by name say more than their sum, as far as they are remembered.
+    unnamed = declines.pop("guard", 0) - sum(failures.values())
+    declines.update({f"guard:{label}": count for label, count in failures.items()})
+    if unnamed > 0:
+        declines["guard"] = unnamed
+    _stats.merge(result, rust, python, declines)
+    problem = live.guard_problem() if live is not None else None
+    if problem is not None and reason is None:
+        result["reason"] = f"on Python for now: {problem}"
     return result
 
 
-def _state(target: str) -> tuple[str, str | None, list[str]]:
+def _state(target: str) -> tuple[str, str | None, list[str], Route | None]:
+    """State, reason, copies, and the route that serves the target now."""
     module_name, _, attribute = target.rpartition(".")
     if registry.get(target) is None:
-        generations = _engine.generations(target)
-        return ("active" if generations[-1].enabled else "inactive"), None, []
+        route = _engine.elsewhere().get(target)
+        if route is None:
+            return "inactive", "its route was taken away", [], None
+        if not route.enabled:
+            return "inactive", "not enabled", [], None
+        return "active", None, [], route
     module = sys.modules.get(module_name)
     for entry in reversed(_engine.installed()):
-        if entry.target == target and entry.module is module:
-            copies = sorted(place.label for place in entry.copies)
-            if vars(entry.module).get(attribute) is entry.proxy:
-                return "active", None, copies
-            return "inactive", "the proxy was replaced in its module by something else", copies
+        if entry.target == target and module is not None and entry.module is module:
+            copies = sorted(entry.copies)
+            standing = vars(module).get(attribute)
+            if standing is not None and standing is entry.proxy:
+                return "active", None, copies, standing._self_route
+            reason = "the proxy was replaced in its module by something else"
+            return "inactive", reason, copies, None
     refusal = _engine.refusals().get(target)
     if refusal == "absent":
-        return "absent", f"{module_name} has no {attribute}", []
+        return "absent", f"{module_name} has no {attribute}", [], None
     if refusal is not None:
-        return "inactive", refusal, []
+        return "inactive", refusal, [], None
     if module is None:
-        return "inactive", f"{module_name} is not imported", []
+        return "inactive", f"{module_name} is not imported", [], None
     if attribute not in vars(module):
-        return "absent", f"{module_name} has no {attribute}", []
-    return "inactive", "not enabled", []
+        return "absent", f"{module_name} has no {attribute}", [], None
+    return "inactive", "not enabled", [], None
 
 
 def table(routes: dict[str, Any], *, states: bool = True) -> str:

@@ -30,7 +30,8 @@ def parse(value: str | None) -> bool:
     if value.lower() in _OFF:
         return False
     raise ValueError(
-        f"{VARIABLE}={value!r} is not a switch value: use one of {', '.join(_ON + _OFF)}, or unset it"
+        f"{VARIABLE}={value!r} is not a switch value: "
+        f"use one of {', '.join(_ON + _OFF)}, or unset it"
     )
 
 

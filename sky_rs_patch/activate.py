@@ -13,7 +13,8 @@ import sys
 from sky_rs_patch import _environment, _finder, _switch
 
 _USAGE = f"""\
-usage: python -m sky_rs_patch.activate [-h] [PROGRAM.py ARGS... | -m MODULE ARGS... | -c CODE ARGS...]
+usage: python -m sky_rs_patch.activate [-h]
+       python -m sky_rs_patch.activate PROGRAM.py ARGS... | -m MODULE ARGS... | -c CODE ARGS...
 
 With a program: run it with SkyPilot's utilities served by Rust, as if Python had been called
 with these arguments itself; Python processes that it starts are served, too.
@@ -51,11 +52,13 @@ def _switch_on() -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    """Becomes the interpreter of a program; returns only if it can't."""
     if _environment.child_hook() is None and _environment.switch() is None:
+        directories = ", ".join(map(str, _environment.site_directories())) or "none"
         return _fail(
             f"{_environment.CHILD_HOOK} is in none of the directories in which {sys.executable} "
-            f"looks at its start ({', '.join(map(str, _environment.site_directories())) or 'none'}):"
-            " install sky-rs-patch with pip into this environment, and don't use -S"
+            f"looks at its start ({directories}): "
+            "install sky-rs-patch with pip into this environment, and don't use -S"
         )
     # Becoming the interpreter of the program, rather than running it in here, leaves argv,
     # __main__, tracebacks, signals and exit codes to Python itself.
@@ -63,7 +66,7 @@ def _run(arguments: list[str]) -> int:
     command = [sys.executable, *_interpreter_options(), *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, command)
+    return os.execv(sys.executable, command)
 
 
 def _interpreter_options() -> list[str]:
@@ -71,9 +74,11 @@ def _interpreter_options() -> list[str]:
     original: list[str] = getattr(sys, "orig_argv", [])
     for at, argument in enumerate(original):
         # -m may share its dash with other options: python -um sky_rs_patch.activate
-        if argument.startswith("-") and argument.endswith("m") and original[at + 1 : at + 2] == [
-            "sky_rs_patch.activate"
-        ]:
+        if (
+            argument.startswith("-")
+            and argument.endswith("m")
+            and original[at + 1 : at + 2] == ["sky_rs_patch.activate"]
+        ):
             shared = argument[:-1]
             return [*original[1:at], *([shared] if len(shared) > 1 else [])]
     # Before Python 3.10 the options can only be guessed from their effects.

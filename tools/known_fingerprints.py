@@ -33,7 +33,9 @@ def main(wheels: list[str]) -> None:
     found: dict[str, dict[str, list[str]]] = {}
 
     def release(path: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in re.findall(r"\d+", pathlib.Path(path).name.split("-")[1]))
+        return tuple(
+            int(part) for part in re.findall(r"\d+", pathlib.Path(path).name.split("-")[1])
+        )
 
     for wheel in sorted(wheels, key=release):
         version = pathlib.Path(wheel).name.split("-")[1]
@@ -45,7 +47,7 @@ def main(wheels: list[str]) -> None:
                         prints = found.setdefault(f"{module}.{node.name}", {})
                         prints.setdefault(_fingerprints.of_definition(node), []).append(version)
     lines = [
-        '"""Fingerprints of SkyPilot\'s functions by release; written by tools/known_fingerprints.py.',
+        '"""Fingerprints of SkyPilot\'s functions by release (tools/known_fingerprints.py).',
         "",
         "The letters are those of docs/routes.md: A is the oldest variant that was looked at.",
         '"""',
@@ -58,7 +60,8 @@ def main(wheels: list[str]) -> None:
     for name in sorted(found):
         lines.append(f'    "{name}": {{')
         for letter, (fingerprint, versions) in zip("ABCDEFGH", found[name].items()):
-            lines.append(f'        "{fingerprint}": ("{letter}", "{versions[0]}", "{versions[-1]}"),')
+            known = f'("{letter}", "{versions[0]}", "{versions[-1]}")'
+            lines.append(f'        "{fingerprint}": {known},')
         lines.append("    },")
     lines.append("}")
     target = pathlib.Path(__file__).parent.parent / "sky_rs_patch" / "_known.py"

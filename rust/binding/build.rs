@@ -12,6 +12,11 @@ fn main() {
     let commit = std::env::var("SKY_RS_COMMIT").unwrap_or_else(|_| output("git", &["rev-parse", "--short=12", "HEAD"]));
     println!("cargo:rustc-env=SKY_RS_COMMIT={commit}");
     println!("cargo:rerun-if-env-changed=SKY_RS_COMMIT");
+    // Every commit and checkout is noted there.
+    let log = "../../.git/logs/HEAD";
+    if std::path::Path::new(log).is_file() {
+        println!("cargo:rerun-if-changed={log}");
+    }
     println!("cargo:rerun-if-changed=build.rs");
 }
 

@@ -1,8 +1,6 @@
 //! The native functions without a route, as module functions: for benchmarks and tests, and
 //! for `estimate_fd_for_directory`, which has no target.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
@@ -36,9 +34,7 @@ unsafe extern "C" fn call<const INDEX: usize>(
 
 #[inline]
 fn run(frame: &Frame<'_, '_>, native: &Native) -> *mut ffi::PyObject {
-    let answer = AssertUnwindSafe(|| (native.function)(frame).map(Bound::into_ptr));
-    let outcome = if native.light { catch_unwind(answer) } else { Python::attach(|_| catch_unwind(answer)) };
-    match outcome.unwrap_or(Err(Decline::Panic)) {
+    match native.call(frame) {
         Ok(result) => result,
         Err(reason) => raise(frame.py(), reason),
     }

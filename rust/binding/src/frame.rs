@@ -5,6 +5,8 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{Borrowed, ffi};
 use sky_rs_core::{Answer, Decline};
 
+use crate::text::ascii;
+
 /// The arguments of one call, as the vectorcall protocol hands them over.
 pub(crate) struct Frame<'a, 'py> {
     py: Python<'py>,
@@ -31,19 +33,23 @@ impl<'a, 'py> Frame<'a, 'py> {
     ) -> Self {
         // SAFETY: the function only masks a bit; the count isn't negative.
         let positional = unsafe { ffi::PyVectorcall_NARGS(nargsf) }.unsigned_abs();
-        // SAFETY: the caller vouches for `kwnames`.
-        let keyword_names = (!kwnames.is_null())
-            .then(|| unsafe { Borrowed::from_ptr(py, kwnames).cast_unchecked::<PyTuple>() });
-        let keywords = keyword_names.map_or(0, |names| names.len());
-        let arguments: &'a [Argument<'a, 'py>] = if positional + keywords == 0 {
-            &[]
-        } else {
-            // SAFETY: `Borrowed` is a transparent non-null pointer, and the caller vouches
-            // for that many of them.
-            unsafe { std::slice::from_raw_parts(args.cast(), positional + keywords) }
+        let arguments = |start, count| -> &'a [Argument<'a, 'py>] {
+            if count == 0 {
+                return &[];
+            }
+            // SAFETY: `Borrowed` is a transparent non-null pointer, and the caller vouches for
+            // that many of them at that place.
+            unsafe { std::slice::from_raw_parts(args.add(start).cast(), count) }
         };
-        let (positional, keyword_values) = arguments.split_at(positional);
-        Self { py, positional, keyword_values, keyword_names, context }
+        let mut frame =
+            Self { py, positional: arguments(0, positional), keyword_values: &[], keyword_names: None, context };
+        if !kwnames.is_null() {
+            // SAFETY: the caller vouches for `kwnames`.
+            let names = unsafe { Borrowed::from_ptr(py, kwnames).cast_unchecked::<PyTuple>() };
+            frame.keyword_values = arguments(positional, names.len());
+            frame.keyword_names = Some(names);
+        }
+        frame
     }
 
     #[inline]
@@ -66,13 +72,10 @@ impl<'a, 'py> Frame<'a, 'py> {
         names: [&str; N],
         required: usize,
     ) -> Answer<[Option<Argument<'a, 'py>>; N]> {
-        let mut bound = [None; N];
         if self.positional.len() > N {
             return Err(Decline::Arguments);
         }
-        for (slot, argument) in bound.iter_mut().zip(self.positional) {
-            *slot = Some(*argument);
-        }
+        let mut bound = std::array::from_fn(|position| self.positional.get(position).copied());
         if let Some(keyword_names) = self.keyword_names {
             self.bind_keywords(keyword_names, names, &mut bound)?;
         }
@@ -82,6 +85,8 @@ impl<'a, 'py> Frame<'a, 'py> {
         Ok(bound)
     }
 
+    // Apart, so that calls without keywords don't pay for its registers.
+    #[inline(never)]
     fn bind_keywords<const N: usize>(
         &self,
         keyword_names: Borrowed<'a, 'py, PyTuple>,
@@ -89,9 +94,8 @@ impl<'a, 'py> Frame<'a, 'py> {
         bound: &mut [Option<Argument<'a, 'py>>; N],
     ) -> Answer<()> {
         for (keyword, value) in keyword_names.iter_borrowed().zip(self.keyword_values) {
-            let keyword = keyword.cast::<PyString>().map_err(|_| Decline::Arguments)?;
-            let keyword = keyword.to_str().map_err(|_| Decline::Arguments)?;
-            let position = names.iter().position(|name| *name == keyword).ok_or(Decline::Arguments)?;
+            let keyword = ascii(exact_str(keyword).map_err(|_| Decline::Arguments)?).ok_or(Decline::Arguments)?;
+            let position = names.iter().position(|name| name.as_bytes() == keyword).ok_or(Decline::Arguments)?;
             if bound[position].replace(*value).is_some() {
                 return Err(Decline::Arguments);
             }
@@ -109,11 +113,7 @@ pub(crate) fn required<'a, 'py>(argument: Option<Argument<'a, 'py>>) -> Answer<A
 /// An exact `str`; subclasses may override anything.
 #[inline]
 pub(crate) fn exact_str<'a, 'py>(argument: Argument<'a, 'py>) -> Answer<Borrowed<'a, 'py, PyString>> {
-    if argument.is_exact_instance_of::<PyString>() {
-        argument.cast::<PyString>().map_err(|_| Decline::Type)
-    } else {
-        Err(Decline::Type)
-    }
+    argument.cast_exact::<PyString>().map_err(|_| Decline::Type)
 }
 
 /// An exact `str` or `None`.
@@ -142,10 +142,7 @@ pub(crate) fn exact_i64(argument: Argument<'_, '_>) -> Answer<i64> {
 /// The value of an exact `float`.
 #[inline]
 pub(crate) fn exact_f64(argument: Argument<'_, '_>) -> Answer<f64> {
-    if !argument.is_exact_instance_of::<PyFloat>() {
-        return Err(Decline::Type);
-    }
-    argument.cast::<PyFloat>().map(|float| float.value()).map_err(|_| Decline::Type)
+    argument.cast_exact::<PyFloat>().map(|float| float.value()).map_err(|_| Decline::Type)
 }
 
 /// The truth of an exact `bool`, `int` or `None`.

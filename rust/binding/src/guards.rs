@@ -38,6 +38,13 @@ enum State {
     Refused(Py<PyString>),
 }
 
+/// Namespace, name, the expected object or nothing, label.
+type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyTuple>, Bound<'py, PyString>);
+/// Namespace and label.
+type RawFrozen<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>);
+/// What a resolver returns: entries, frozen namespaces, context, problem.
+type RawAnswer<'py> = (Vec<RawEntry<'py>>, Vec<RawFrozen<'py>>, Vec<Py<PyAny>>, Option<Bound<'py, PyString>>);
+
 /// The guards of one route.
 pub(crate) struct Guards {
     resolver: Option<Py<PyAny>>,
@@ -100,14 +107,7 @@ impl Guards {
 
     fn take_answer(&mut self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = answer.py();
-        type RawEntry<'py> =
-            (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyTuple>, Bound<'py, PyString>);
-        let (entries, frozen, context, problem): (
-            Vec<RawEntry<'_>>,
-            Vec<(Bound<'_, PyAny>, Bound<'_, PyString>)>,
-            Vec<Py<PyAny>>,
-            Option<Bound<'_, PyString>>,
-        ) = answer.extract()?;
+        let (entries, frozen, context, problem): RawAnswer<'_> = answer.extract()?;
 
         let mut dicts: Vec<Bound<'_, PyDict>> = Vec::new();
         let mut watch = |dict: Bound<'_, PyDict>| -> Py<PyDict> {

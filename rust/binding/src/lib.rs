@@ -2,7 +2,7 @@
 //!
 //! `route` holds the decision that every call goes through, `proxy` the object in the module,
 //! `natives` the functions. All `unsafe` is in `bare`, `counters`, `frame`, `gil`, `proxy`,
-//! `route`, `text`, `watch`, and the few C calls of `natives`.
+//! `route`, `switch`, `text`, `watch`, and the few C calls of `natives`.
 
 mod bare;
 mod counters;
@@ -41,7 +41,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<route::Route>()?;
     module.add("Declined", py.get_type::<bare::Declined>())?;
     module.add("COUNTER_BLOCK", counters::BLOCK)?;
-    module.add("DECLINE_REASONS", pyo3::types::PyTuple::new(py, sky_rs_core::Decline::ALL.map(sky_rs_core::Decline::name))?)?;
+    module.add(
+        "DECLINE_REASONS",
+        pyo3::types::PyTuple::new(py, sky_rs_core::Decline::ALL.map(sky_rs_core::Decline::name))?,
+    )?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
     module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;

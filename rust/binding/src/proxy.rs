@@ -109,11 +109,7 @@ unsafe fn call_wrapped(
 }
 
 /// `RoutedFunction(route)`.
-unsafe extern "C" fn init(
-    object: *mut ffi::PyObject,
-    args: *mut ffi::PyObject,
-    kwargs: *mut ffi::PyObject,
-) -> c_int {
+unsafe extern "C" fn init(object: *mut ffi::PyObject, args: *mut ffi::PyObject, kwargs: *mut ffi::PyObject) -> c_int {
     // SAFETY: the interpreter calls with the GIL held, a new instance and a tuple.
     let (py, args) = unsafe {
         let py = Python::assume_attached();
@@ -143,9 +139,8 @@ unsafe fn init_checked(
     }
     let route = args.get_item(0)?.cast_into::<Route>()?;
     let original = route.getattr(intern!(py, "original"))?;
-    let pass_through = PASS_THROUGH
-        .get(py)
-        .ok_or_else(|| PyTypeError::new_err("RoutedFunction has no pass-through wrapper yet"))?;
+    let pass_through =
+        PASS_THROUGH.get(py).ok_or_else(|| PyTypeError::new_err("RoutedFunction has no pass-through wrapper yet"))?;
     let base_args = PyTuple::new(py, [&original, pass_through.bind(py)])?;
     let base = BASE.get().ok_or_else(|| PyTypeError::new_err("RoutedFunction has no base yet"))?;
     // SAFETY: the base's own initializer gets an instance and a tuple, as it expects.
@@ -225,7 +220,8 @@ unsafe extern "C" fn reduce(object: *mut ffi::PyObject, _args: *mut ffi::PyObjec
 /// Functions are copied by reference.
 unsafe extern "C" fn copy(object: *mut ffi::PyObject, _args: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the object is live.
-    unsafe { ffi::Py_NewRef(object) }
+    unsafe { ffi::Py_INCREF(object) };
+    object
 }
 
 const fn method(name: &'static std::ffi::CStr, function: ffi::PyCFunction, flags: c_int) -> ffi::PyMethodDef {
@@ -243,10 +239,7 @@ const fn method(name: &'static std::ffi::CStr, function: ffi::PyCFunction, flags
 /// # Errors
 /// `TypeError` if the base isn't made in C, or the type was made before over another one.
 #[pyfunction]
-pub(crate) fn make_proxy_type<'py>(
-    base: &Bound<'py, PyType>,
-    pass_through: Py<PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn make_proxy_type<'py>(base: &Bound<'py, PyType>, pass_through: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = base.py();
     if is_python_class(base)? {
         return Err(PyTypeError::new_err(format!("{base} is no C type, so its calls can't be shortened")));
@@ -257,8 +250,7 @@ pub(crate) fn make_proxy_type<'py>(
         let type_object = &*raw;
         let init = type_object.tp_init.ok_or_else(|| PyTypeError::new_err("the base has no initializer"))?;
         let offset = usize::try_from(type_object.tp_basicsize)?.next_multiple_of(size_of::<Extra>() / 2);
-        let facts =
-            Base { offset, traverse: type_object.tp_traverse, clear: type_object.tp_clear, init };
+        let facts = Base { offset, traverse: type_object.tp_traverse, clear: type_object.tp_clear, init };
         (offset + size_of::<Extra>(), facts)
     };
     let offset = facts.offset;

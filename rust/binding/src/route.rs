@@ -1,7 +1,6 @@
 //! A route: an original, what may answer instead of it, and when.
 
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -46,7 +45,8 @@ impl Route {
     ///
     /// # Safety
     /// The arguments are as the protocol has them.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the proxy's vectorcall is nothing but this")]
     pub(crate) unsafe fn call(
         &self,
         py: Python<'_>,
@@ -68,7 +68,8 @@ impl Route {
     }
 
     /// A new reference from the native side, or why there is none.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
     unsafe fn answer(
         &self,
         py: Python<'_>,
@@ -83,26 +84,28 @@ impl Route {
             return Err(Decline::Switch);
         }
         let guards = self.guards.get(py);
-        if !guards.borrow().are_fresh(py) && !self.look_closer(py) {
-            return Err(Decline::Guard);
+        // They are only borrowed mutably while they are settled.
+        let mut inside = guards.try_borrow().map_err(|_| Decline::Guard)?;
+        if !inside.are_fresh(py) {
+            drop(inside);
+            if !self.look_closer(py) {
+                return Err(Decline::Guard);
+            }
+            inside = guards.try_borrow().map_err(|_| Decline::Guard)?;
         }
         match &self.implementation {
             Implementation::Native(native) => {
                 // Guards aren't settled anew while a borrow of theirs is out.
-                let guards = guards.borrow();
                 // SAFETY: the caller vouches for the arguments; the context lives in the
                 // borrowed guards.
-                let frame = unsafe { Frame::new(py, args, nargsf, kwnames, guards.context()) };
-                let run = AssertUnwindSafe(|| (native.function)(&frame).map(Bound::into_ptr));
-                let outcome =
-                    if native.light { catch_unwind(run) } else { Python::attach(|_| catch_unwind(run)) };
-                outcome.unwrap_or(Err(Decline::Panic))
+                let frame = unsafe { Frame::new(py, args, nargsf, kwnames, inside.context()) };
+                native.call(&frame)
             }
-            // SAFETY: as above.
-            Implementation::Candidate(candidate) => unsafe {
-                let candidate = peek(candidate.get(py));
-                self.ask_candidate(py, candidate, args, nargsf, kwnames)
-            },
+            Implementation::Candidate(candidate) => {
+                drop(inside);
+                // SAFETY: the caller vouches for the arguments.
+                unsafe { Self::ask_candidate(py, peek(candidate.get(py)), args, nargsf, kwnames) }
+            }
         }
     }
 
@@ -125,8 +128,8 @@ impl Route {
         inside.check(py)
     }
 
+    #[inline(never)]
     unsafe fn ask_candidate(
-        &self,
         py: Python<'_>,
         candidate: *mut ffi::PyObject,
         args: *const *mut ffi::PyObject,
@@ -139,7 +142,7 @@ impl Route {
         // SAFETY: the caller vouches for the arguments.
         let result = unsafe { ffi::PyObject_Vectorcall(candidate, args, nargsf, kwnames) };
         if result.is_null() {
-            return Err(self.judge_error(py));
+            return Err(Self::judge_error(py));
         }
         // SAFETY: `NotImplemented` lives forever, and the result is ours to drop.
         unsafe {
@@ -153,7 +156,7 @@ impl Route {
 
     /// What an exception of a candidate means: a decline, or the user's Ctrl-C.
     #[cold]
-    fn judge_error(&self, py: Python<'_>) -> Decline {
+    fn judge_error(py: Python<'_>) -> Decline {
         // SAFETY: asks for the type of the error that the candidate set.
         let ordinary = unsafe { ffi::PyErr_ExceptionMatches(PyException::type_object_raw_(py)) } != 0;
         if ordinary {
@@ -285,13 +288,12 @@ impl Route {
     /// memory of the route's own if `buffer` is None.
     #[pyo3(signature = (buffer, index=0))]
     fn share_counts(&self, py: Python<'_>, buffer: Option<&Bound<'_, PyAny>>, index: usize) -> PyResult<()> {
-        match buffer {
-            Some(buffer) => self.counters.get(py).share(buffer, index),
-            None => {
-                self.counters.get(py).unshare();
-                Ok(())
-            }
+        let counters = self.counters.get(py);
+        if let Some(buffer) = buffer {
+            return counters.share(buffer, index);
         }
+        counters.unshare();
+        Ok(())
     }
 
     /// Labels of everything that the guards look at; settles them first if need be.
@@ -332,7 +334,6 @@ impl Route {
         format!("<sky_rs_patch route {}>", self.name)
     }
 
-    #[expect(clippy::needless_pass_by_value)]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: the collector runs with the GIL held; nothing is touched but pointers.
         let py = unsafe { Python::assume_attached() };

@@ -47,7 +47,7 @@ mod versions {
 #[cfg(Py_3_12)]
 mod versions {
     use std::cell::Cell;
-    use std::ffi::c_int;
+    use std::ffi::{c_int, c_uint};
 
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
@@ -58,8 +58,20 @@ mod versions {
     /// Raised at every change of any watched dictionary; zero is never current.
     static EPOCH: GilBound<Cell<u64>> = GilBound::new(Cell::new(1));
 
-    extern "C" fn changed(
-        _event: ffi::PyDict_WatchEvent,
+    /// pyo3-ffi 0.30 has `PyDict_Watch` but not what registers the watcher.
+    type Callback = unsafe extern "C" fn(
+        event: c_uint,
+        dict: *mut ffi::PyObject,
+        key: *mut ffi::PyObject,
+        value: *mut ffi::PyObject,
+    ) -> c_int;
+
+    unsafe extern "C" {
+        fn PyDict_AddWatcher(callback: Callback) -> c_int;
+    }
+
+    unsafe extern "C" fn changed(
+        _event: c_uint,
         _dict: *mut ffi::PyObject,
         _key: *mut ffi::PyObject,
         _value: *mut ffi::PyObject,
@@ -77,7 +89,7 @@ mod versions {
         static WATCHER: PyOnceLock<c_int> = PyOnceLock::new();
         *WATCHER.get_or_init(py, || {
             // SAFETY: the callback has the declared type and lives as long as the process.
-            let id = unsafe { ffi::PyDict_AddWatcher(Some(changed)) };
+            let id = unsafe { PyDict_AddWatcher(changed) };
             if id < 0 {
                 clear_error(py);
             }

@@ -143,7 +143,8 @@ mod tests {
     fn whole_files() {
         let (_directory, path) = file(b"0123456789");
         let size = usize::try_from(open_regular(&path).expect("a file").size).expect("ten");
-        for (length, expected) in [(size, Ok(())), (size - 1, Err(Decline::Changed)), (size + 1, Err(Decline::Changed))] {
+        for (length, expected) in [(size, Ok(())), (size - 1, Err(Decline::Changed)), (size + 1, Err(Decline::Changed))]
+        {
             let mut buffer = vec![0; length];
             assert_eq!(read_whole(&open_regular(&path).expect("a file").fd, &mut buffer), expected, "{length}");
             if expected.is_ok() {

@@ -173,7 +173,7 @@ impl fmt::Write for Long {
 #[cfg(test)]
 mod tests {
     use super::{Backwards, MAX_PRECISION, format, format_integer};
-    use crate::Answer;
+    use crate::{Answer, Decline};
     use proptest::prelude::*;
 
     fn text(number: f64, precision: usize) -> String {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn owned(text: &[u8]) -> Answer<String> {
-        Ok(String::from_utf8(text.to_vec()).expect("ASCII"))
+        String::from_utf8(text.to_vec()).map_err(|_| Decline::Decode)
     }
 
     fn short(number: f64, precision: usize) -> Option<String> {

@@ -67,11 +67,8 @@ fn line(text: &[u8]) -> Option<(&[u8], i64, &[u8])> {
         text = rest;
     }
     // What follows the number is a unit, or nothing.
-    let text = match text {
-        [b'\n', rest @ ..] | [b' ', b'k', b'B', b'\n', rest @ ..] => rest,
-        _ => return None,
-    };
-    (!key.is_empty() && digits > 0 && value < 1 << 52).then_some((key, value, text))
+    let ([b'\n', rest @ ..] | [b' ', b'k', b'B', b'\n', rest @ ..]) = text else { return None };
+    (!key.is_empty() && digits > 0 && value < 1 << 52).then_some((key, value, rest))
 }
 
 /// `_mem_size_gb`: the smaller of total memory and limit, in GiB.

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString};
-use sky_rs_core::file::{RegularFile, exists, open_regular, read_exact_at, read_full};
+use sky_rs_core::file::{RegularFile, exists, open_regular, read_exact_at, read_full, read_whole};
 use sky_rs_core::{Answer, Decline, directory, tail, workers};
 
 use super::paths::path;
@@ -113,6 +113,7 @@ fn decode_line<'py>(
 const WHOLE: u64 = 64 * 1024;
 /// The original's buffer: it fits the second-level cache.
 const CHUNK: usize = 256 * 1024;
+const PAGE: usize = 4096;
 
 /// Algorithms for which `hashlib.new` is nothing but a call of OpenSSL's constructor.
 const DIRECT: [&str; 6] = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
@@ -126,23 +127,22 @@ pub(super) fn hash_file<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>
     let constructor = hash_constructor(frame, &algorithm)?;
     let new = |data: &Bound<'py, PyBytes>| constructor.call1((algorithm, data)).map_err(|_| Decline::Value);
 
-    let hash = if size <= WHOLE {
-        let mut filled = Err(Decline::Os);
+    if (1..=WHOLE).contains(&size) {
+        let mut read = Err(Decline::Os);
         let size = usize::try_from(size).map_err(|_| Decline::Value)?;
         let content = PyBytes::new_with(py, size, |buffer| {
-            filled = py.detach(|| read_full(&fd, buffer));
+            // The file is closed on the way, still detached.
+            read = py.detach(move || read_whole(&fd, buffer));
             Ok(())
         });
         let content = content.map_err(|_| Decline::Os)?;
-        if filled? < size {
-            return Err(Decline::Changed);
-        }
-        new(&content)?
-    } else {
-        new(&PyBytes::new(py, b""))?
-    };
-    // Whatever has come since the size was read, and all of a file of /proc, which has none.
-    let chunk = PyByteArray::new_with(py, if size <= WHOLE { 4096 } else { CHUNK }, |_| Ok(())).map_err(|_| Decline::Os)?;
+        read?;
+        check_signals(py)?;
+        return new(&content);
+    }
+    let hash = new(&PyBytes::new(py, b""))?;
+    // A file of /proc has no size, but something to read.
+    let chunk = PyByteArray::new_with(py, if size == 0 { PAGE } else { CHUNK }, |_| Ok(())).map_err(|_| Decline::Os)?;
     loop {
         check_signals(py)?;
         // SAFETY: nobody else has seen the bytearray, and nothing runs Python code while
@@ -168,10 +168,7 @@ fn update(hash: &Bound<'_, PyAny>, chunk: &Bound<'_, PyByteArray>, count: usize)
 }
 
 /// What makes the hash object: OpenSSL's constructor, or `hashlib.new` for other algorithms.
-fn hash_constructor<'py>(
-    frame: &Frame<'_, 'py>,
-    algorithm: &Bound<'py, PyString>,
-) -> Answer<Bound<'py, PyAny>> {
+fn hash_constructor<'py>(frame: &Frame<'_, 'py>, algorithm: &Bound<'py, PyString>) -> Answer<Bound<'py, PyAny>> {
     static CONSTRUCTORS: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
     let py = frame.py();
     let direct = algorithm.to_str().is_ok_and(|algorithm| DIRECT.contains(&algorithm));

@@ -40,7 +40,6 @@ pub(super) fn encode(text: &Bound<'_, PyString>) -> Answer<CString> {
 fn is_posix_path(argument: Argument<'_, '_>) -> bool {
     static POSIX_PATH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = argument.py();
-    let class =
-        POSIX_PATH.get_or_try_init(py, || Ok::<_, PyErr>(py.import("pathlib")?.getattr("PosixPath")?.unbind()));
+    let class = POSIX_PATH.get_or_try_init(py, || Ok::<_, PyErr>(py.import("pathlib")?.getattr("PosixPath")?.unbind()));
     class.is_ok_and(|class| argument.get_type().is(class))
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyString};
 use sky_rs_core::{Answer, Decline, cgroup, cpu, memory, port, process, workers};
 
@@ -14,7 +15,7 @@ use super::paths::encode;
 use crate::frame::{Argument, Frame, exact_i64, exact_str, optional_str, required};
 use crate::text::ascii;
 
-fn integer<'py>(py: Python<'py>, value: i64) -> Answer<Bound<'py, PyAny>> {
+fn integer(py: Python<'_>, value: i64) -> Answer<Bound<'_, PyAny>> {
     Ok(value.into_pyobject(py).map_err(|_| Decline::Value)?.into_any())
 }
 
@@ -43,19 +44,29 @@ fn free_port<'py>(frame: &Frame<'_, 'py>, may_skip_log: impl Fn() -> Answer<()>)
     integer(py, i64::from(free))
 }
 
+/// A variable's name as `os.environ` keeps it. Made once: the object carries its hash.
+macro_rules! variable {
+    ($py:expr, $name:literal) => {{
+        static NAME: PyOnceLock<Py<PyBytes>> = PyOnceLock::new();
+        NAME.get_or_init($py, || PyBytes::new($py, $name).unbind()).bind($py)
+    }};
+}
+
 /// Reads a variable from the dictionary behind `os.environ`: context 0, or the environment
 /// of the moment where the function is called without a route.
-fn environment<'py>(frame: &Frame<'_, 'py>, name: &'static str) -> Answer<Option<Bound<'py, PyAny>>> {
-    let py = frame.py();
-    let data = match frame.context(0) {
-        Some(data) => data.clone(),
-        None => py
-            .import(intern!(py, "os"))
-            .and_then(|os| os.getattr(intern!(py, "environ"))?.getattr(intern!(py, "_data")))
-            .map_err(|_| Decline::Platform)?,
+fn environment<'py>(frame: &Frame<'_, 'py>, name: &Bound<'py, PyBytes>) -> Answer<Option<Bound<'py, PyAny>>> {
+    let get = |data: &Bound<'py, PyAny>| {
+        data.cast::<PyDict>().map_err(|_| Decline::Platform)?.get_item(name).map_err(|_| Decline::Platform)
     };
-    let data = data.cast_into::<PyDict>().map_err(|_| Decline::Platform)?;
-    data.get_item(PyBytes::new(py, name.as_bytes())).map_err(|_| Decline::Platform)
+    match frame.context(0) {
+        Some(data) => get(data),
+        None => get(&present_environment(frame.py()).map_err(|_| Decline::Platform)?),
+    }
+}
+
+#[cold]
+fn present_environment(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "os"))?.getattr(intern!(py, "environ"))?.getattr(intern!(py, "_data"))
 }
 
 /// `float(text)`, by CPython's own parser.
@@ -74,7 +85,7 @@ fn parse_float<'py>(text: &Bound<'py, PyAny>) -> Answer<Bound<'py, PyFloat>> {
 pub(super) fn get_cpu_count<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     let py = frame.py();
     let [] = frame.bind([], 0)?;
-    if let Some(limit) = environment(frame, "SKYPILOT_POD_CPU_CORE_LIMIT")? {
+    if let Some(limit) = environment(frame, variable!(py, b"SKYPILOT_POD_CPU_CORE_LIMIT"))? {
         let limit = parse_float(&limit)?;
         // SAFETY: `limit` is a float; the call gives a new int, or null with an error set
         // (infinities and NaN).
@@ -82,14 +93,15 @@ pub(super) fn get_cpu_count<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
         return count.map_err(|_| Decline::Value);
     }
     let mut count = cpu::affinity()?;
-    if !cpu::online_is_the_kernels() {
-        count = count.min(online()?);
-    }
     if let Some(limit) = cgroup::cpu_limit()? {
         // Whole cores, rounded towards zero; limits are far below 2^53.
         #[expect(clippy::cast_possible_truncation)]
         let limit = limit as i64;
         count = count.min(limit);
+    }
+    // One processor is always online.
+    if count > 1 && !cpu::online_is_the_kernels() {
+        count = count.min(online()?);
     }
     integer(py, count)
 }
@@ -115,10 +127,10 @@ fn memory_size<'py>(frame: &Frame<'_, 'py>, bytes_too: bool) -> Answer<Bound<'py
     const GIBIBYTE: f64 = 1_073_741_824.0;
     let py = frame.py();
     let [] = frame.bind([], 0)?;
-    if let Some(limit) = environment(frame, "SKYPILOT_POD_MEMORY_GB_LIMIT")? {
+    if let Some(limit) = environment(frame, variable!(py, b"SKYPILOT_POD_MEMORY_GB_LIMIT"))? {
         return Ok(parse_float(&limit)?.into_any());
     }
-    if bytes_too && let Some(limit) = environment(frame, "SKYPILOT_POD_MEMORY_BYTES_LIMIT")? {
+    if bytes_too && let Some(limit) = environment(frame, variable!(py, b"SKYPILOT_POD_MEMORY_BYTES_LIMIT"))? {
         return Ok(PyFloat::new(py, parse_float(&limit)?.value() / GIBIBYTE).into_any());
     }
     let size = memory::gibibytes(memory::total()?, cgroup::memory_limit()?)?;
@@ -130,23 +142,23 @@ pub(super) fn get_parallel_threads<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<
     integer(frame.py(), parallel_threads(cloud)?)
 }
 
+/// So many processors make no difference to the number of threads.
+const FEW: i64 = 5;
+
 fn parallel_threads(cloud: Option<Argument<'_, '_>>) -> Answer<i64> {
     let name = match optional_str(cloud)? {
         None => None,
         Some(name) => Some(ascii(name).ok_or(Decline::Value)?),
     };
     let multiplier = cpu::thread_multiplier(name)?;
-    let count = match few_processors() {
-        Some(few) => few,
-        None => online()?,
-    };
+    let possible = possible();
+    // Up to five processors there are four threads, however many of them are online.
+    let count = if possible <= FEW { possible } else { cpu::all_online(possible).map_or_else(online, Ok)? };
     Ok(cpu::parallel_threads(count, multiplier))
 }
 
-/// The number of processors that could ever be online, if that is so small that the number
-/// which is online makes no difference: up to five, there are four threads.
-fn few_processors() -> Option<i64> {
-    const FEW: i64 = 5;
+/// The number of processors that could ever be online, which is fixed when the kernel boots.
+fn possible() -> i64 {
     const UNKNOWN: i64 = 0;
     static POSSIBLE: AtomicI64 = AtomicI64::new(UNKNOWN);
     let mut possible = POSSIBLE.load(Ordering::Relaxed);
@@ -154,7 +166,7 @@ fn few_processors() -> Option<i64> {
         possible = cpu::possible().unwrap_or(i64::MAX);
         POSSIBLE.store(possible, Ordering::Relaxed);
     }
-    (possible <= FEW).then_some(possible)
+    possible
 }
 
 /// Context: the logger, and the globals of the original's module.
@@ -193,7 +205,7 @@ fn low_limit_was_reported(globals: Option<&Bound<'_, PyAny>>) -> bool {
     globals
         .and_then(|globals| globals.cast::<PyDict>().ok())
         .and_then(|globals| globals.get_item("_fd_limit_warning_shown").ok().flatten())
-        .is_some_and(|shown| shown.cast::<PyBool>().is_ok_and(|shown| shown.is_true()))
+        .is_some_and(|shown| shown.cast::<PyBool>().is_ok_and(PyBoolMethods::is_true))
 }
 
 pub(super) fn is_process_alive<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {

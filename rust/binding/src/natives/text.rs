@@ -1,9 +1,9 @@
 //! `base36_encode`, `format_float` and `truncate_long_string`: tens of nanoseconds each, so
 //! nothing here allocates but the result.
 
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyInt};
+use pyo3::types::PyBool;
+use pyo3::{ffi, intern};
 use sky_rs_core::truncate::{Cut, end, middle};
 use sky_rs_core::{Answer, Decline, base36, float_format};
 
@@ -15,30 +15,35 @@ pub(super) fn base36_encode<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
     let [text] = frame.bind(["hex_str"], 1)?;
     // Beyond ASCII, int() knows further digits and white space.
     let text = ascii(exact_str(required(text)?)?).ok_or(Decline::Value)?;
-    let mut digits = Vec::with_capacity(text.len() + 12);
-    base36::encode(text, &mut digits)?;
-    from_ascii(frame.py(), [&digits])
+    base36::encode(text, |digits| from_ascii(frame.py(), [digits]))
 }
 
 pub(super) fn format_float<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     let [number, precision] = frame.bind(["num", "precision"], 1)?;
     let number = required(number)?;
-    if number.is_exact_instance_of::<PyInt>() || number.is_exact_instance_of::<PyBool>() {
-        // The precision isn't looked at.
-        return plain_str(number);
+    let py = frame.py();
+    if let Ok(number) = exact_f64(number) {
+        let precision = match precision {
+            None => 1,
+            Some(precision) => usize::try_from(exact_i64(precision)?).map_err(|_| Decline::Value)?,
+        };
+        return float_format::format(number, precision, |text| from_ascii(py, [text]));
     }
-    let number = exact_f64(number)?;
-    let precision = match precision {
-        None => 1,
-        Some(precision) => usize::try_from(exact_i64(precision)?).map_err(|_| Decline::Value)?,
-    };
-    let mut digits = Vec::with_capacity(32);
-    float_format::format(number, precision, &mut digits)?;
-    from_ascii(frame.py(), [&digits])
+    // An int or a bool; the precision isn't looked at.
+    if let Ok(truth) = number.cast::<PyBool>() {
+        let text = if truth.is_true() { intern!(py, "True") } else { intern!(py, "False") };
+        return Ok(text.clone().into_any());
+    }
+    match exact_i64(number) {
+        Ok(number) => float_format::format_integer(number, |text| from_ascii(py, [text])),
+        Err(Decline::Value) => long_integer(number),
+        Err(decline) => Err(decline),
+    }
 }
 
-/// `str(number)` of an exact int or bool.
-fn plain_str<'py>(number: Argument<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+/// `str(number)` of an int beyond 64 bits.
+#[cold]
+fn long_integer<'py>(number: Argument<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     let py = number.py();
     // SAFETY: the object is live; the call gives a new reference, or null with an error set
     // (an integer of more digits than Python prints).

@@ -1,0 +1,60 @@
+"""Every target of the installed SkyPilot is served; runs with several releases of it."""
+
+import os
+from importlib import metadata
+
+import pytest
+import wrapt
+from support import TARGETS, counting, full_name, function, outcome, plain_arguments, status_of
+
+import sky_rs_patch
+
+SKYPILOT = tuple(map(int, metadata.version("skypilot").split(".")))
+HAS_PROCESS_ALIVE = (0, 10, 4) <= SKYPILOT < (0, 11)
+EXISTING = [name for name in TARGETS if name != "is_process_alive" or HAS_PROCESS_ALIVE]
+
+
+@pytest.mark.parametrize("name", EXISTING)
+def test_an_existing_target_is_active(name, enabled):
+    assert isinstance(function(name), wrapt.FunctionWrapper)
+    assert status_of(name)["state"] == "active"
+    assert status_of(name)["reason"] is None
+
+
+@pytest.mark.skipif(HAS_PROCESS_ALIVE, reason="this SkyPilot has them all")
+def test_a_missing_target_is_absent(enabled):
+    function("get_parallel_threads")
+    route = status_of("is_process_alive")
+    assert route["state"] == "absent"
+    assert route["reason"] == "sky.utils.subprocess_utils has no is_process_alive"
+
+
+@pytest.mark.parametrize("name", EXISTING)
+def test_plain_inputs_are_served_by_rust(name, enabled, log_file, directory):
+    arguments = plain_arguments(name, log_file, directory)
+    proxy = function(name)
+    with counting(name) as counted:
+        answer = outcome(proxy, *arguments)
+    assert (counted.rust, counted.python, counted.declines) == (1, 0, {})
+    assert answer == outcome(proxy.__wrapped__, *arguments)
+
+
+@pytest.mark.parametrize("name", EXISTING)
+def test_without_the_shim_the_original_stands(name):
+    assert not isinstance(function(name), wrapt.FunctionWrapper)
+    assert status_of(name)["state"] == "inactive"
+    assert status_of(name)["reason"] == "not enabled"
+
+
+def test_all_targets_have_a_status(enabled):
+    assert {full_name(name) for name in TARGETS} <= set(sky_rs_patch.status()["routes"])
+
+
+@pytest.mark.skipif(not HAS_PROCESS_ALIVE, reason="this SkyPilot has no is_process_alive")
+@pytest.mark.parametrize("pid", [0, 1, os.getppid(), 2**22 + 1, 2**31 - 1])
+def test_processes_are_alive_as_psutil_has_it(pid, enabled):
+    proxy = function("is_process_alive")
+    with counting("is_process_alive") as counted:
+        answer = outcome(proxy, pid)
+    assert answer == outcome(proxy.__wrapped__, pid)
+    assert counted.rust == 1

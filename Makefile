@@ -9,12 +9,12 @@ UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
-.PHONY: demo test check lint rust-test python-test old-test upstream bench build fuzz clean
+.PHONY: demo test build lint rust-test python-test old-test sdist-test upstream bench clean
 
 demo: build
 	$(BIN)/python -m sky_rs_patch demo
 
-test: lint rust-test python-test old-test upstream
+test: lint rust-test python-test old-test sdist-test upstream
 
 ## Environments
 
@@ -24,22 +24,22 @@ $(VENV)/.tools: Makefile
 	touch $@
 
 $(VENV)/.requirements: $(VENV)/.tools requirements/test.txt
-	$(UV) pip install -q --python $(BIN)/python -r requirements/test.txt
+	$(UV) pip install -q --compile-bytecode --python $(BIN)/python -r requirements/test.txt
 	touch $@
 
 # The wheel is what users get, so that is what is tested: nothing runs from the source tree.
 $(VENV)/.built: $(VENV)/.requirements $(SOURCES)
 	rm -rf dist && mkdir dist
 	$(BIN)/maturin build --release --locked -q -i $(BIN)/python -o dist
-	$(UV) pip install -q --python $(BIN)/python --reinstall --no-deps dist/*.whl
+	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --reinstall --no-deps dist/*.whl
 	touch $@
 
 build: $(VENV)/.built
 
 $(OLD_VENV)/.built: $(VENV)/.built requirements/skypilot-0.10.5.txt
 	$(UV) venv -q --allow-existing --python $(BIN)/python $(OLD_VENV)
-	$(UV) pip install -q --python $(OLD_VENV)/bin/python -r requirements/skypilot-0.10.5.txt
-	$(UV) pip install -q --python $(OLD_VENV)/bin/python --reinstall --no-deps dist/*.whl
+	$(UV) pip install -q --compile-bytecode --python $(OLD_VENV)/bin/python -r requirements/skypilot-0.10.5.txt
+	$(UV) pip install -q --compile-bytecode --python $(OLD_VENV)/bin/python --reinstall --no-deps dist/*.whl
 	touch $@
 
 ## Checks
@@ -66,8 +66,19 @@ old-test: $(OLD_VENV)/.built
 upstream: $(VENV)/.built
 	$(BIN)/python tools/upstream.py --work .work/upstream
 
+# The sdist holds all that a build needs but the crates, which the build above has fetched.
+sdist-test: $(VENV)/.built
+	rm -rf .work/sdist && mkdir -p .work/sdist
+	$(BIN)/maturin sdist -o .work/sdist
+	cd .work/sdist && tar xzf *.tar.gz
+	cd .work/sdist/sky_rs_patch-* && CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=$(CURDIR)/rust/target \
+		$(CURDIR)/$(BIN)/maturin build --release --locked -q -i $(CURDIR)/$(BIN)/python -o ../out
+	$(BIN)/python tools/same_wheel.py dist/*.whl .work/sdist/out/*.whl
+
 bench: $(VENV)/.built
 	$(BIN)/python tools/bench.py
+	mkdir -p .work/thousand && cd .work/thousand && seq -f 'file-%04g' 1000 | xargs touch
+	cd rust && cargo run --locked -q --release -p sky-rs-core --example limits ../.work/thousand
 
 clean:
 	rm -rf $(VENV) $(OLD_VENV) .work dist rust/target

@@ -14,7 +14,7 @@ import weakref
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _guards, _stats, _switch
+from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _stats, _switch
 from sky_rs_patch._registry import AnyRoute, RegisteredRoute, registry
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def enable() -> None:
             route.enabled = True
         for module in _loaded_modules():
             _patch_loaded(module, late=True)
+    _derive_guards()
 
 
 def disable() -> None:
@@ -121,6 +122,7 @@ def module_loaded(module: ModuleType) -> None:
         for other in _loaded_modules():
             if other is not module:
                 _patch_loaded(other, late=True)
+    _derive_guards()
 
 
 def refresh(target: str) -> None:
@@ -135,6 +137,7 @@ def refresh(target: str) -> None:
         module = sys.modules.get(module_name)
         if isinstance(module, ModuleType):
             _patch_loaded(module, late=True)
+    _derive_guards()
 
 
 def _know_entry_points() -> None:
@@ -153,6 +156,17 @@ def _load_candidates() -> None:
         for _, route in list(registry.in_module(module.__name__)):
             if isinstance(route, RegisteredRoute):
                 route.load()
+
+
+def _derive_guards() -> None:
+    """Looks at what the originals of registered routes read as it is now.
+
+    That a function was replaced can be seen at the first call, too; not so a number.
+    """
+    for entry in installed():
+        proxy = entry.proxy
+        if proxy is not None and isinstance(entry.description, RegisteredRoute):
+            proxy._self_route.guard_labels()
 
 
 def _patch_loaded(module: ModuleType, *, late: bool) -> None:
@@ -201,6 +215,7 @@ def _finish_later(module: ModuleType) -> None:
         with _lock:
             if is_enabled() and sys.modules.get(module.__name__) is module:
                 _patch_loaded(module, late=True)
+        _derive_guards()
 
     threading.Thread(target=wait, name="sky_rs_patch-late-patch", daemon=True).start()
 
@@ -245,6 +260,8 @@ def _implementation(
     original: FunctionType, module: ModuleType, target: str, route: AnyRoute
 ) -> tuple[str | Callable[..., Any], Callable[[], object]]:
     """What answers for an original, and how its guards are derived."""
+    from sky_rs_patch import _guards
+
     if isinstance(route, RegisteredRoute):
         candidate, problem = route.load()
         if candidate is None:

@@ -8,6 +8,7 @@ and imports after a deletion from ``sys.modules`` as well.
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,12 +63,23 @@ class _VirtualLoader:
 class Finder:
     """A meta path finder that lets the others find, and hooks the loader of what they found."""
 
+    def __init__(self) -> None:
+        self._searches: set[tuple[str, int]] = set()
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != VIRTUAL_MODULE and fullname not in watched:
             return None
-        spec = self._find_elsewhere(fullname, path, target)
+        # Finders of others may ask everybody as we do, and then we are asked again.
+        search = (fullname, get_ident())
+        if search in self._searches:
+            return None
+        self._searches.add(search)
+        try:
+            spec = self._find_elsewhere(fullname, path, target)
+        finally:
+            self._searches.discard(search)
         if spec is None:
             if fullname == VIRTUAL_MODULE:
                 from importlib.machinery import ModuleSpec

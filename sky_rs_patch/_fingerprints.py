@@ -58,7 +58,7 @@ def fingerprint(function: object) -> str:
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef) or definition.name != code.co_name:
         raise Unknown(f"{code.co_filename}:{code.co_firstlineno} doesn't define {code.co_name}")
-    if not _compiles_to(tree, function):
+    if not _compiles_to(source, function):
         raise Unknown(f"the code of {function.__qualname__} isn't that of its source")
     _known[function] = (code, of_definition(definition))
     return _known[function][1]
@@ -102,19 +102,19 @@ def _definition(lines: list[str], first_line: int) -> str:
     return "".join(lines[start:])
 
 
-def _compiles_to(tree: ast.Module, function: FunctionType) -> bool:
+def _compiles_to(source: str, function: FunctionType) -> bool:
     code = function.__code__
     # From 3.11 on the compiler treats attributes of imported names differently.
-    modules = [
+    modules = sorted(
         name for name in _names(code) if isinstance(function.__globals__.get(name), ModuleType)
-    ]
-    imports: list[ast.stmt] = [
-        ast.Import(names=[ast.alias(name=name, asname=None)]) for name in modules
-    ]
-    for prelude in (imports, []):
-        module = ast.fix_missing_locations(ast.Module(body=[*prelude, *tree.body], type_ignores=[]))
+    )
+    for prelude in [f"import {', '.join(modules)}\n"] * bool(modules) + [""]:
         compiled = compile(
-            module, code.co_filename, "exec", flags=code.co_flags & _FUTURE_FLAGS, dont_inherit=True
+            prelude + source,
+            code.co_filename,
+            "exec",
+            flags=code.co_flags & _FUTURE_FLAGS,
+            dont_inherit=True,
         )
         if any(isinstance(made, CodeType) and _same(made, code) for made in compiled.co_consts):
             return True

@@ -173,7 +173,7 @@ class _Walk:
             own, attribute, (own[attribute],) if attribute in own else (), f"{label}.{attribute}"
         )
         self._entry(own, "_module", (real,), label)
-        if attribute in own:
+        if attribute in own and own[attribute] is not vars(real).get(attribute):
             self._suspects.append(f"{label}.{attribute} was replaced")
         return real  # type: ignore[no-any-return]
 
@@ -185,8 +185,11 @@ class _Walk:
                 self._suspects.append(f"{label} was replaced")
             # What the method calls on the object can be replaced there as well.
             for name in _method_names(type(owner)):
-                if name not in own:
-                    self._entry(own, name, (), f"{label.rpartition('.')[0]}.{name}")
+                method = f"{label.rpartition('.')[0]}.{name}"
+                if name in own:
+                    self._suspects.append(f"{method} was replaced")
+                else:
+                    self._entry(own, name, (), method)
         self._freeze(owner if isinstance(owner, type) else type(owner), label)
 
     def _freeze(self, cls: type, label: str) -> None:
@@ -195,7 +198,7 @@ class _Walk:
             if base.__flags__ & _HEAP_TYPE and id(base) not in self._seen_objects:
                 self._seen_objects.add(id(base))
                 self.frozen.append((base, f"{base.__module__}.{base.__qualname__}"))
-                if any(_is_mock(value) for value in vars(base).values()):
+                if not all(_is_own(value, base) for value in vars(base).values()):
                     self._suspects.append(f"{label}: {base.__qualname__} was patched")
 
     def _entry(
@@ -247,6 +250,19 @@ def _unwrapped(value: Any) -> Any:
 def _is_mock(value: object) -> bool:
     module: object = getattr(type(value), "__module__", "")
     return isinstance(module, str) and module.partition(".")[0] in ("unittest", "mock")
+
+
+def _is_own(value: Any, cls: type) -> bool:
+    """Whether an attribute of a class may well be the one that the class was made with."""
+    if _is_mock(value):
+        return False
+    root = str(cls.__module__).partition(".")[0]
+    if type(value) is not FunctionType or not (root in _FOLLOWED or _is_stdlib(root)):
+        # What decorators make of the methods of other classes is beyond telling.
+        return True
+    home = _root(value.__globals__)
+    # The standard library makes methods, too: those of named tuples, for instance.
+    return home == root or home.startswith("namedtuple_") or _is_stdlib(home)
 
 
 def _is_genuine(value: Any, owner: str, name: str) -> bool:

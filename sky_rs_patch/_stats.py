@@ -165,8 +165,8 @@ def settle(route: Route) -> None:
 
 
 def targets() -> list[str]:
-    """Everything that was ever counted in this process."""
-    return list(_tallies)
+    """Everything that was called in this process while it was routed."""
+    return [target for target, tally in _tallies.items() if any(tally.counts()[:2])]
 
 
 def counts(target: str) -> tuple[int, int, dict[str, int], dict[str, int]]:

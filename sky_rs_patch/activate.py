@@ -12,6 +12,8 @@ import sys
 
 from sky_rs_patch import _environment, _finder, _switch
 
+_NAME = "sky_rs_patch.activate"
+
 _USAGE = f"""\
 usage: python -m sky_rs_patch.activate [-h]
        python -m sky_rs_patch.activate PROGRAM.py ARGS... | -m MODULE ARGS... | -c CODE ARGS...
@@ -73,13 +75,12 @@ def _interpreter_options() -> list[str]:
     """The options with which this interpreter was called, such as ``-X dev`` or ``-u``."""
     original: list[str] = getattr(sys, "orig_argv", [])
     for at, argument in enumerate(original):
-        # -m may share its dash with other options: python -um sky_rs_patch.activate
-        if (
-            argument.startswith("-")
-            and argument.endswith("m")
-            and original[at + 1 : at + 2] == ["sky_rs_patch.activate"]
-        ):
-            shared = argument[:-1]
+        # The option may share its dash with others, and the name its argument.
+        if argument.startswith("-") and argument.endswith("m"):
+            shared, name = argument[:-1], "".join(original[at + 1 : at + 2])
+        else:
+            shared, _, name = argument.partition("m")
+        if shared.startswith("-") and name == _NAME:
             return [*original[1:at], *([shared] if len(shared) > 1 else [])]
     # Before Python 3.10 the options can only be guessed from their effects.
     from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]

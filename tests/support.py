@@ -56,7 +56,7 @@ def function(name):
 
 def status_of(name):
     """A target's part of the status."""
-    return sky_rs_patch.status()["routes"][TARGETS.get(name) and full_name(name) or name]
+    return sky_rs_patch.status()["routes"][(TARGETS.get(name) and full_name(name)) or name]
 
 
 def outcome(callee, *arguments, **keywords):
@@ -100,7 +100,7 @@ def run_python(*arguments, environment=None, executable=sys.executable, **option
     full = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("SKYPILOT_USE_RUST", "SKY_RS_PATCH_", "PYTEST_", "COV_"))
+        if not key.startswith(("SKYPILOT_USE_RUST", "SKY_RS_PATCH_", "PYTEST_", "COV_", "PYTHON"))
     }
     full.update(environment or {})
     options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)

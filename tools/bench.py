@@ -1,6 +1,6 @@
 """Times of the twelve functions through the proxy against their originals, as a table.
 
-python tools/bench.py [--seconds 2] [--rounds 7] [--json FILE]
+python tools/bench.py [--seconds 2] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
+import sys
+import tempfile
 import timeit
 
 from sky_rs_patch import _compare, _extension
@@ -48,6 +51,32 @@ def trivial_call(rounds: int = 15) -> dict[str, float]:
     return {name: (seconds - loop) / number * 1e9 for name, seconds in best.items()}
 
 
+_TAIL = """
+import resource, sys
+import sky_rs_patch
+sky_rs_patch.enable()
+from sky.utils import common_utils
+common_utils.read_last_n_lines(sys.argv[1], 10)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+lines = common_utils.read_last_n_lines(sys.argv[1], 100_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, sum(map(len, lines)))
+"""
+
+
+def tail_memory() -> dict[str, float]:
+    """MiB by which a process grows at its peak when it tails 100,000 lines of 33 MB."""
+    grown = {}
+    with tempfile.TemporaryDirectory() as folder:
+        log = pathlib.Path(folder) / "log"
+        log.write_text(("x" * 329 + "\n") * 100_000)
+        for name, switch in (("original", "0"), ("routed", "1")):
+            environment = {**os.environ, "SKYPILOT_USE_RUST": switch}
+            command = [sys.executable, "-c", _TAIL, str(log)]
+            done = subprocess.run(command, env=environment, capture_output=True, check=True)
+            grown[name] = int(done.stdout.split()[0]) / 1024
+    return grown
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2, help="for each workload")
@@ -64,6 +93,10 @@ def main() -> None:
     print("\na call that returns its argument")
     for name, nanoseconds in calls.items():
         print(f"  {name:<24}{nanoseconds:>6.0f} ns")
+    memory = tail_memory()
+    print("\npeak memory of a tail of 100,000 lines (33 MB)")
+    for name, mebibytes in memory.items():
+        print(f"  {name:<24}{mebibytes:>6.0f} MiB")
     if options.json:
         rows = [
             {
@@ -77,7 +110,7 @@ def main() -> None:
             for r in results
         ]
         options.json.write_text(
-            json.dumps({"build": build, "calls": calls, "rows": rows}, indent=2)
+            json.dumps({"build": build, "calls": calls, "tail": memory, "rows": rows}, indent=2)
         )
 
 

@@ -1,6 +1,7 @@
 //! What the original reads, and whether all of it is still as it was.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -29,7 +30,7 @@ enum State {
     /// Never looked at: the first call asks the resolver.
     Unresolved,
     /// The resolver runs, perhaps in another thread.
-    Resolving,
+    Resolving { process: u32 },
     /// All entries are pristine.
     Pristine,
     /// An entry was replaced; its label.
@@ -52,7 +53,8 @@ pub(crate) struct Guards {
     entries: Vec<Entry>,
     frozen: Vec<Frozen>,
     stamp: Option<Stamp>,
-    context: Vec<Py<PyAny>>,
+    /// Shared with the calls under way, so that nobody waits for them to end.
+    context: Option<Arc<[Py<PyAny>]>>,
     failures: HashMap<String, u64>,
 }
 
@@ -66,7 +68,7 @@ impl Guards {
             entries: Vec::new(),
             frozen: Vec::new(),
             stamp: None,
-            context: Vec::new(),
+            context: None,
             failures: HashMap::new(),
         }
     }
@@ -82,13 +84,15 @@ impl Guards {
         let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py));
         let ask = match self.state {
             State::Unresolved => true,
+            // The thread that was at it stayed behind in the parent of a fork.
+            State::Resolving { process } => process != std::process::id(),
             State::Refused(_) => stale(),
             _ => false,
         };
         if !ask {
             return None;
         }
-        self.state = State::Resolving;
+        self.state = State::Resolving { process: std::process::id() };
         self.resolver.as_ref().map(|resolver| resolver.clone_ref(py))
     }
 
@@ -150,7 +154,7 @@ impl Guards {
         self.stamp = Some(Stamp::new(py, &dicts));
         self.entries = checked_entries;
         self.frozen = checked_frozen;
-        self.context = context;
+        self.context = (!context.is_empty()).then(|| context.into());
         match problem {
             Some(problem) => {
                 self.state = State::Refused(problem.unbind());
@@ -173,7 +177,7 @@ impl Guards {
         let culprit = match &self.state {
             State::Pristine => return true,
             State::Replaced(label) | State::Refused(label) => label.bind(py).to_string_lossy().into_owned(),
-            State::Unresolved | State::Resolving => "not resolved yet".to_owned(),
+            State::Unresolved | State::Resolving { .. } => "not resolved yet".to_owned(),
         };
         *self.failures.entry(culprit).or_default() += 1;
         false
@@ -198,8 +202,9 @@ impl Guards {
     }
 
     /// Objects that the native function works with, in the order of the route's description.
-    pub(crate) fn context(&self) -> &[Py<PyAny>] {
-        &self.context
+    #[inline]
+    pub(crate) fn context(&self) -> Option<Arc<[Py<PyAny>]>> {
+        self.context.clone()
     }
 
     /// How often each guard failed.
@@ -236,13 +241,14 @@ impl Guards {
         if let Some(stamp) = &self.stamp {
             stamp.visit(visit)?;
         }
-        self.context.iter().try_for_each(|object| visit.call(object))
+        self.context.iter().flat_map(|context| context.iter()).try_for_each(|object| visit.call(object))
     }
 
     /// Drops all references; the route is garbage.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(None);
-        self.state = State::Resolving;
+        // Without a resolver there is nothing left to ask.
+        self.state = State::Unresolved;
     }
 }
 

@@ -95,10 +95,12 @@ impl Route {
         }
         match &self.implementation {
             Implementation::Native(native) => {
-                // Guards aren't settled anew while a borrow of theirs is out.
-                // SAFETY: the caller vouches for the arguments; the context lives in the
-                // borrowed guards.
-                let frame = unsafe { Frame::new(py, args, nargsf, kwnames, inside.context()) };
+                // Nothing stays borrowed during the call: it may let other threads run, which
+                // may want to settle the guards, or to fork.
+                let context = inside.context();
+                drop(inside);
+                // SAFETY: the caller vouches for the arguments.
+                let frame = unsafe { Frame::new(py, args, nargsf, kwnames, context.as_deref().unwrap_or(&[])) };
                 native.call(&frame)
             }
             Implementation::Candidate(candidate) => {

@@ -9,6 +9,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString}
 use sky_rs_core::file::{RegularFile, exists, open_regular, read_exact_at, read_full, read_whole};
 use sky_rs_core::{Answer, Decline, directory, tail, workers};
 
+use super::decline_for;
 use super::paths::path;
 use crate::frame::{Argument, Frame, exact_i64, exact_str, required};
 use crate::text::{decode_utf8, from_ascii};
@@ -125,7 +126,9 @@ pub(super) fn hash_file<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>
     let algorithm = exact_str(required(algorithm)?)?;
     let RegularFile { fd, size } = py.detach(|| open_regular(&file_path))?;
     let constructor = hash_constructor(frame, &algorithm)?;
-    let new = |data: &Bound<'py, PyBytes>| constructor.call1((algorithm, data)).map_err(|_| Decline::Value);
+    let new = |data: &Bound<'py, PyBytes>| {
+        constructor.call1((algorithm, data)).map_err(|error| decline_for(py, error, Decline::Value))
+    };
 
     if (1..=WHOLE).contains(&size) {
         let mut read = Err(Decline::Os);
@@ -152,7 +155,7 @@ pub(super) fn hash_file<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>
         if count == 0 {
             return Ok(hash);
         }
-        update(&hash, &chunk, count).map_err(|_| Decline::Os)?;
+        update(&hash, &chunk, count).map_err(|error| decline_for(py, error, Decline::Os))?;
     }
 }
 

@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use sky_rs_core::{Answer, Decline};
 
+use super::decline_for;
+
 const DEBUG: i64 = 10;
 
 /// Makes sure that `logger.debug(...)` would reach no handler, so that leaving it out can't
@@ -15,7 +17,8 @@ const DEBUG: i64 = 10;
 pub(super) fn debug_is_silent(logger: &Bound<'_, PyAny>) -> Answer<()> {
     match reaches_nobody(logger) {
         Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(Decline::Logging),
+        Ok(false) => Err(Decline::Logging),
+        Err(error) => Err(decline_for(logger.py(), error, Decline::Logging)),
     }
 }
 

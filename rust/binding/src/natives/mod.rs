@@ -10,6 +10,7 @@ mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use sky_rs_core::{Answer, Decline};
@@ -82,6 +83,16 @@ natives! {
     c"get_parallel_threads" => system::get_parallel_threads, light;
     c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, heavy;
     c"is_process_alive" => system::is_process_alive, heavy;
+}
+
+/// What an exception of Python code that a native function has called means: a decline, or, if it
+/// is no `Exception`, the user's Ctrl-C, which must go up rather than get lost.
+fn decline_for(py: Python<'_>, error: PyErr, otherwise: Decline) -> Decline {
+    if error.is_instance_of::<PyException>(py) {
+        return otherwise;
+    }
+    error.restore(py);
+    Decline::Interrupted
 }
 
 /// The native function of that name.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Namespace = Union["dict[str, Any]", type]
-#: namespace, name, ``(expected,)`` or ``()`` for absent, label.
+#: namespace, name, ``(expected,)``, ``()`` for absent or ``(expected, None)`` for either, label.
 Entry = tuple[Namespace, str, tuple[object, ...], str]
 #: namespace in which nothing may change, label.
 Frozen = tuple[Namespace, str]
@@ -169,9 +169,9 @@ class _Walk:
             return module
         own = vars(module)
         real = load(module)
-        self._entry(
-            own, attribute, (own[attribute],) if attribute in own else (), f"{label}.{attribute}"
-        )
+        # The end of a mock may leave the real module's own attribute on it.
+        expected = (vars(real)[attribute], None) if attribute in vars(real) else ()
+        self._entry(own, attribute, expected, f"{label}.{attribute}")
         self._entry(own, "_module", (real,), label)
         if attribute in own and own[attribute] is not vars(real).get(attribute):
             self._suspects.append(f"{label}.{attribute} was replaced")
@@ -270,10 +270,11 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
     value = _unwrapped(value)
     if type(value) is FunctionType:
         home = str(value.__globals__.get("__name__"))
-        # hashlib.new is hashlib.__hash_new: what a module defines itself may have any name.
-        if home == owner:
-            return True
-        return value.__name__ == name and _same_origin(home, owner)
+        if value.__name__ == name:
+            return _same_origin(home, owner)
+        # hashlib.new was made as hashlib.__hash_new, and that name was deleted. A function that
+        # still has its own name as well is one that somebody put in another's place.
+        return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value
     if type(value) is BuiltinFunctionType:
         return value.__name__ == name
     if _is_a(value, type):

@@ -72,7 +72,9 @@ def _offer(namespace: dict[str, Any], name: str, function: Any) -> None:
     namespace[f"_python_{name}"] = getattr(function, "__wrapped__", function)
 
 
+@functools.cache
 def _routed_own(name: str) -> Any:
+    """The proxy of an original of ours: one for the process, whoever imports the module anew."""
     from sky_rs_patch import _python_originals
 
     original: FunctionType = getattr(_python_originals, name)

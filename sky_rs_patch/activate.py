@@ -65,7 +65,9 @@ def _run(arguments: list[str]) -> int:
     # Becoming the interpreter of the program, rather than running it in here, leaves argv,
     # __main__, tracebacks, signals and exit codes to Python itself.
     os.environ[_finder.ACTIVE_VARIABLE] = "1"
-    command = [sys.executable, *_interpreter_options(), *arguments]
+    # Under the name by which this interpreter was called, since its messages show it.
+    name = getattr(sys, "orig_argv", [sys.executable])[0]
+    command = [name, *_interpreter_options(), *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
     return os.execv(sys.executable, command)

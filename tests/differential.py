@@ -406,7 +406,8 @@ def home(name: str) -> Any:
 
 def proxy_of(name: str) -> Any:
     """The proxy of one of the twelve, as it stands now."""
-    if _proxy.route_of(getattr(home(name), name)) is None:
+    route = _proxy.route_of(getattr(home(name), name))
+    if route is None or not route.enabled:
         # The test before this one switched it off.
         enable()
     proxy = getattr(home(name), name)
@@ -493,7 +494,9 @@ def property_test(
             chosen(hypothesis.given(strategy)(body))()
             compared, rust = (a - b for a, b in zip(totals(), before))
             print(f"{body.__name__}: Rust answered {rust} of {compared} calls")  # noqa: T201
-            assert rust > 0, f"{body.__name__}: Rust answered none of {compared} calls"
+            assert rust > 0, (
+                f"{body.__name__}: Rust answered none of {compared} calls; not {'; '.join(declined)}"
+            )
             assert rust >= least * compared, (
                 f"{body.__name__}: Rust answered {rust} of {compared} calls, less than {share:.0%}"
             )
@@ -522,20 +525,11 @@ HASTY = {"phases": (Phase.explicit, Phase.generate), "derandomize": True}
 
 @contextlib.contextmanager
 def planted(name: str, candidate: Callable[..., Any]) -> Iterator[None]:
-    """Puts a candidate in the place of a function's native code."""
-    module, proxy = home(name), proxy_of(name)
-    target = f"{module.__name__}.{name}"
-    if module.__name__ != FALLBACK:
-        sky_rs_patch.register(target, candidate, replace=True)
-        try:
-            yield
-        finally:
-            sky_rs_patch.unregister(target)
-        return
-    # The functions of the virtual module are no targets that one can register.
+    """Puts a candidate in the place of a function's native code, without any guards."""
     from sky_rs_patch import _native
 
-    route = _native.Route(target, proxy.__wrapped__, candidate)
+    module, proxy = home(name), proxy_of(name)
+    route = _native.Route(f"{module.__name__}.{name}", proxy.__wrapped__, candidate)
     setattr(module, name, _proxy.kind().cls(route))
     try:
         yield

@@ -11,6 +11,7 @@ import venv
 from importlib import metadata
 from pathlib import Path
 
+import psutil
 import pytest
 from support import run_python, small_skypilot
 
@@ -147,6 +148,14 @@ def test_commands_that_python_refuses(arguments):
     assert_same(plain, shimmed)
 
 
+def wait_until_it_sleeps(pid):
+    """The traceback names the line, so the signal must not come before that one."""
+    asleep = 0
+    while asleep < 5:
+        time.sleep(0.02)
+        asleep = asleep + 1 if psutil.Process(pid).status() == psutil.STATUS_SLEEPING else 0
+
+
 def test_ctrl_c(tmp_path):
     path = tmp_path / "program.py"
     path.write_text(
@@ -163,6 +172,7 @@ def test_ctrl_c(tmp_path):
             text=True,
         )
         assert process.stdout.readline() == "ready\n"
+        wait_until_it_sleeps(process.pid)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
         ends.append((process.returncode, output, errors))

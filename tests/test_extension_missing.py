@@ -98,6 +98,13 @@ def test_a_damaged_extension(damage, package):
     assert "Traceback" not in done.stderr
 
 
+def test_however_often_warnings_are_shown(package):
+    remove(package)
+    done = run_program(package, "-W", "always")
+    assert json.loads(done.stdout)[:2] == ["function", "73"]
+    assert done.stderr.count("SkyPilot stays on Python") == 1
+
+
 def test_an_undamaged_copy(package):
     done = run_program(package)
     assert done.stderr == ""

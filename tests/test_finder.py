@@ -464,6 +464,29 @@ def test_layout_and_comments_are_not_code(tmp_path):
     assert run_code(code, environment=environment) == "10 RoutedFunction 73\n"
 
 
+def test_a_source_that_is_not_that_of_the_code(tmp_path):
+    """As after an upgrade under a program that runs."""
+
+    def edit(source):
+        return source.replace("'{:.0f}'.format(num)", "'{:.1f}'.format(num)")
+
+    running = small_skypilot(tmp_path / "running", edit)
+    upgraded = small_skypilot(tmp_path / "upgraded") / "sky" / "utils" / "common_utils.py"
+    printed = run_code(
+        "import shutil, sky_rs_patch\n"
+        "from sky.utils import common_utils, subprocess_utils\n"
+        f"shutil.copy({str(upgraded)!r}, common_utils.__file__)\n"
+        "sky_rs_patch.enable()\n"
+        "routes = sky_rs_patch.status()['routes']\n"
+        "print(routes['sky.utils.common_utils.format_float']['reason'])\n"
+        "state = routes['sky.utils.common_utils.hash_file']['state']\n"
+        "print(state, common_utils.format_float(1.0))",
+        environment={"PYTHONPATH": str(running)},
+    )
+    reason = "unknown code: the code of format_float isn't that of its source"
+    assert printed.splitlines() == [reason, "active 1.0"]
+
+
 def test_without_source(small, tmp_path):
     printed = run_code(
         "import compileall, os, pathlib, shutil, sys\n"

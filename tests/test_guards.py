@@ -65,6 +65,9 @@ REPLACEMENTS = [
     ("find_free_port", "socket.socket", {"new": SmallSocket}),
     ("find_free_port", "*.socket.socket", {"new": SmallSocket}),
     ("find_free_port", "socket.socket.bind", {"side_effect": [OSError("busy"), None] * 2}),
+    ("find_free_port", "socket.socket", {"spec": True}),
+    ("find_free_port", "*.socket", {"spec": True}),
+    ("read_last_n_lines", "*.os", {"spec": True}),
     ("find_free_port", "*.range", {"side_effect": lambda *_: [39900], "create": True}),
     ("base36_encode", "*.int", {"return_value": 35, "create": True}),
     ("base36_encode", "builtins.divmod", {"return_value": (0, 1)}),
@@ -72,6 +75,8 @@ REPLACEMENTS = [
     ("truncate_long_string", "*.len", {"return_value": 0, "create": True}),
     ("get_cpu_count", "*._cpu_count", {"return_value": 77}),
     ("get_cpu_count", "*._is_cgroup_v2", {"return_value": True}),
+    # Another function of the same module looks genuine, but for its name.
+    ("get_cpu_count", "*._get_cgroup_cpu_limit", {"new": function("get_mem_size_gb")}),
     ("get_cpu_count", "*._get_cgroup_cpu_limit", {"return_value": 1.0}),
     ("get_cpu_count", "psutil.cpu_count", {"return_value": 1}),
     ("get_cpu_count", "*.psutil.cpu_count", {"return_value": 1}),
@@ -466,3 +471,25 @@ def test_a_low_limit_is_reported_once_by_the_original(enabled, monkeypatch, dire
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         logger.removeHandler(ear)
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["first-call", "called-before"])
+def test_a_mock_that_leaves_the_real_function_on_a_lazy_module(warm, enabled):
+    """Up to pytest 8.4 that is how `monkeypatch.setattr` undoes it."""
+    from sky.utils import common_utils
+
+    proxy = common_utils.get_cpu_count
+    if warm:
+        proxy()
+    lazy, real = common_utils.psutil, psutil.cpu_count
+    try:
+        lazy.cpu_count = lambda: 1
+        with counting("get_cpu_count") as counted:
+            assert proxy() == 1
+        assert counted.python == 1
+        lazy.cpu_count = real
+        with counting("get_cpu_count") as counted:
+            assert proxy() == proxy.__wrapped__()
+        assert counted.rust == 1
+    finally:
+        vars(lazy).pop("cpu_count", None)

@@ -65,9 +65,7 @@ FORMS = {
     "SlowPath": SlowPath,
     "Watched": Watched,
     "relative": os.path.relpath,
-    "with dots": lambda path: "{0}/./../{1}/{2}".format(
-        *path.rsplit("/", 1)[:1], *path.rsplit("/", 2)[1:]
-    ),
+    "with dots": lambda path: f"{path.rsplit('/', 1)[0]}/./../{'/'.join(path.rsplit('/', 2)[1:])}",
     "with a slash": lambda path: path + "/",
     "with a NUL": lambda path: path + "\0",
     "in a file": lambda path: path + "/x",

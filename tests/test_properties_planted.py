@@ -17,7 +17,9 @@ import pytest
 import test_properties_files as files
 import test_properties_system as system
 import test_properties_text as text
-from differential import COMMON, HASTY, SUBPROCESS, enable, home, planted, proxy_of
+from differential import COMMON, FALLBACK, HASTY, SUBPROCESS, enable, home, planted, proxy_of
+
+import sky_rs_patch
 
 #: Function -> the properties of which one must notice.
 PROPERTIES = {
@@ -711,13 +713,28 @@ def test_right_candidate_passes(name):
         values = [*args, *kwargs.values()]
         values += [item for value in values if type(value) is dict for item in value.values()]
         # What may raise has effects, which would come twice: on arguments, in the log.
-        if any(type(value) not in (str, int, float, dict) for value in values):
+        if any(type(value) not in (str, int, float, bool, dict) for value in values):
             return NotImplemented
         return original(*args, **kwargs)
 
     with planted(name, right):
         for run in PROPERTIES[name]:
             run.run(max_examples=40, share=0, **HASTY)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_registered_candidate_is_asked(name):
+    """The same errors are noticed in routes that somebody registers: their guards hold."""
+    if home(name).__name__ == FALLBACK:
+        pytest.skip("no function of SkyPilot's")
+    original = proxy_of(name).__wrapped__
+    target = f"{home(name).__name__}.{name}"
+    sky_rs_patch.register(target, extra_warning(original), replace=True)
+    try:
+        with pytest.raises(AssertionError, match=rf"^{name}\("):
+            PROPERTIES[name][0].run(max_examples=40, **HASTY)
+    finally:
+        sky_rs_patch.unregister(target)
 
 
 def test_a_route_that_always_declines_proves_nothing():

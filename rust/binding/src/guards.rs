@@ -16,6 +16,8 @@ struct Entry {
     name: Py<PyString>,
     /// `None` if the name must be absent.
     expected: Option<Py<PyAny>>,
+    /// The name may also be absent.
+    optional: bool,
     label: Py<PyString>,
 }
 
@@ -39,7 +41,7 @@ enum State {
     Refused(Py<PyString>),
 }
 
-/// Namespace, name, the expected object or nothing, label.
+/// Namespace, name, what is expected there (nothing, an object, an object or nothing), label.
 type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyTuple>, Bound<'py, PyString>);
 /// Namespace and label.
 type RawFrozen<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>);
@@ -123,15 +125,17 @@ impl Guards {
         };
         let mut checked_entries = Vec::with_capacity(entries.len());
         for (object, name, expected, label) in entries {
-            let expected = match expected.len() {
-                0 => None,
-                1 => Some(expected.get_item(0)?.unbind()),
-                _ => return Err(PyTypeError::new_err("an entry expects one object or none")),
+            let (expected, optional) = match expected.len() {
+                0 => (None, true),
+                1 => (Some(expected.get_item(0)?.unbind()), false),
+                2 if expected.get_item(1)?.is_none() => (Some(expected.get_item(0)?.unbind()), true),
+                _ => return Err(PyTypeError::new_err("an entry expects (), (object,) or (object, None)")),
             };
             checked_entries.push(Entry {
                 namespace: watch(namespace(&object)?),
                 name: name.unbind(),
                 expected,
+                optional,
                 label: label.unbind(),
             });
         }
@@ -145,6 +149,7 @@ impl Guards {
                         namespace: watch(dict.clone()),
                         name: name.unbind(),
                         expected: Some(value.unbind()),
+                        optional: false,
                         label: label.clone().unbind(),
                     });
                 }
@@ -256,7 +261,7 @@ impl Entry {
     fn is_pristine(&self, py: Python<'_>) -> bool {
         match (self.namespace.bind(py).get_item(&self.name), &self.expected) {
             (Ok(Some(found)), Some(expected)) => found.is(expected),
-            (Ok(None), None) => true,
+            (Ok(None), _) => self.optional,
             _ => false,
         }
     }

@@ -307,9 +307,11 @@ def _is_stdlib(root: str) -> bool:
     names = getattr(sys, "stdlib_module_names", None)
     if names is not None:
         return root in names
-    module = sys.modules.get(root)
-    path = getattr(module, "__file__", None)
-    return path is None or Path(path).parent == Path(os.__file__).parent
+    # Up to Python 3.9 it can only be told from where the module lies.
+    path = getattr(sys.modules.get(root), "__file__", None)
+    if path is None:
+        return True
+    return Path(os.__file__).parent in Path(path).parents and "site-packages" not in path
 
 
 def _evaluate(name: str, original: FunctionType) -> object:

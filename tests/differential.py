@@ -494,11 +494,11 @@ def property_test(
             chosen(hypothesis.given(strategy)(body))()
             compared, rust = (a - b for a, b in zip(totals(), before))
             print(f"{body.__name__}: Rust answered {rust} of {compared} calls")  # noqa: T201
-            assert rust > 0, (
-                f"{body.__name__}: Rust answered none of {compared} calls; not {'; '.join(declined)}"
-            )
+            last = "; ".join(declined)
+            assert rust > 0, f"{body.__name__}: Rust answered none of {compared} calls; not {last}"
             assert rust >= least * compared, (
-                f"{body.__name__}: Rust answered {rust} of {compared} calls, less than {share:.0%}"
+                f"{body.__name__}: Rust answered {rust} of {compared} calls, less than "
+                f"{least:.0%}; not {last}"
             )
 
         def test() -> None:

@@ -14,7 +14,7 @@ import pytest
 from support import COMMON, TARGETS, counting, function, outcome, plain_arguments
 
 import sky_rs_patch
-from sky_rs_patch import _engine
+from sky_rs_patch import _engine, _extension
 
 PRESENT = [name for name in TARGETS if name != "is_process_alive"]
 REAL_OPEN = open
@@ -493,3 +493,33 @@ def test_a_mock_that_leaves_the_real_function_on_a_lazy_module(warm, enabled):
         assert counted.rust == 1
     finally:
         vars(lazy).pop("cpu_count", None)
+
+
+class Plain:
+    def method(self):
+        pass
+
+
+def plain_object():
+    return Plain()
+
+
+@pytest.mark.parametrize(
+    ("make", "namespace"),
+    [(plain_object, vars), (lambda: type("Made", (), {}), lambda cls: cls), (lambda: socket, vars)],
+    ids=["object", "class", "module"],
+)
+def test_names_that_come_and_go_in_every_kind_of_namespace(make, namespace):
+    """CPython 3.13 doesn't tell dictionary watchers of attributes set on plain objects."""
+    owner = make()
+    entries = [(namespace(owner), "method_of_a_test", (), "the name")]
+    native = _extension.load().module
+    route = native.Route(
+        "a test", lambda s: "original", "truncate_long_string", lambda: (entries, [], (), None)
+    )
+    for _ in range(2):
+        assert route("native") == "native"
+        owner.method_of_a_test = 1
+        assert route("native") == "original"
+        del owner.method_of_a_test
+    assert route("native") == "native"

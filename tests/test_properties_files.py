@@ -116,22 +116,32 @@ def pipe_with(data):
     return special(f"a pipe with {data!r}", make)
 
 
+def once(stack, path, make, remove):
+    """Makes what may be an argument's part several times over."""
+    if not os.path.lexists(path):
+        make(path)
+        stack.callback(remove, path)
+    return str(path)
+
+
 def link_to(target):
     def make(stack):
-        link = scratch() / "link"
-        link.symlink_to(target)
-        stack.callback(link.unlink)
-        return str(link)
+        path = scratch() / f"link-{target.replace('/', '-')}"
+        return once(stack, path, lambda link: link.symlink_to(target), os.unlink)
 
     return special(f"a link to {target}", make)
 
 
+def link_to_itself(stack):
+    return once(stack, scratch() / "loop", lambda link: link.symlink_to("loop"), os.unlink)
+
+
 def unreadable(stack):
-    path = scratch() / "unreadable"
-    path.write_bytes(b"secret\n")
-    path.chmod(0)
-    stack.callback(path.unlink)
-    return str(path)
+    def make(path):
+        path.write_bytes(b"secret\n")
+        path.chmod(0)
+
+    return once(stack, scratch() / "unreadable", make, os.unlink)
 
 
 #: Whatever isn't a regular file that one may read, and files of the kernel, which aren't quite.
@@ -162,7 +172,7 @@ SPECIAL = [
     pipe_with(b"a\nb\r\n"),
     link_to("/proc/version"),
     link_to("/nowhere"),
-    link_to("link"),
+    special("a link to itself", link_to_itself),
     special("an unreadable file", unreadable),
 ]
 special_paths = st.sampled_from(SPECIAL)
@@ -460,10 +470,7 @@ def directory(names, form="str", count=0):
 
 
 def unreadable_directory(stack):
-    path = scratch() / "closed"
-    path.mkdir(mode=0)
-    stack.callback(path.rmdir)
-    return str(path)
+    return once(stack, scratch() / "closed", lambda path: path.mkdir(mode=0), os.rmdir)
 
 
 DIRECTORIES = [

@@ -44,6 +44,14 @@ def original(proxy):
     return proxy.__wrapped__
 
 
+def test_annotations_after_the_type_was_asked_for_its_own(enabled):
+    """From Python 3.10 to 3.13 that puts an empty dictionary into the type."""
+    proxy = function("hash_file")
+    getattr(type(proxy), "__annotations__", None)
+    assert proxy.__annotations__ == proxy.__wrapped__.__annotations__ != {}
+    assert inspect.get_annotations(proxy) == proxy.__wrapped__.__annotations__
+
+
 @pytest.mark.parametrize("name", PRESENT)
 def test_it_presents_itself_as_the_original(name):
     before = function(name)

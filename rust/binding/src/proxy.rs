@@ -224,6 +224,41 @@ unsafe extern "C" fn copy(object: *mut ffi::PyObject, _args: *mut ffi::PyObject)
     object
 }
 
+/// `__annotations__` of the original. wrapt's own would do, if asking the type for its
+/// annotations (as `inspect` does) didn't make Python put an empty dictionary before it.
+unsafe extern "C" fn get_annotations(object: *mut ffi::PyObject, _closure: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: the references are live; a new reference, or null with an error set.
+    unsafe {
+        let py = Python::assume_attached();
+        let wrapped = ffi::PyObject_GetAttr(object, intern!(py, "__wrapped__").as_ptr());
+        if wrapped.is_null() {
+            return ptr::null_mut();
+        }
+        let annotations = ffi::PyObject_GetAttr(wrapped, intern!(py, "__annotations__").as_ptr());
+        ffi::Py_DECREF(wrapped);
+        annotations
+    }
+}
+
+/// Sets or, with a null value, deletes the annotations of the original.
+unsafe extern "C" fn set_annotations(
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    _closure: *mut c_void,
+) -> c_int {
+    // SAFETY: the references are live.
+    unsafe {
+        let py = Python::assume_attached();
+        let wrapped = ffi::PyObject_GetAttr(object, intern!(py, "__wrapped__").as_ptr());
+        if wrapped.is_null() {
+            return -1;
+        }
+        let status = ffi::PyObject_SetAttr(wrapped, intern!(py, "__annotations__").as_ptr(), value);
+        ffi::Py_DECREF(wrapped);
+        status
+    }
+}
+
 const fn method(name: &'static std::ffi::CStr, function: ffi::PyCFunction, flags: c_int) -> ffi::PyMethodDef {
     ffi::PyMethodDef {
         ml_name: name.as_ptr(),
@@ -283,6 +318,17 @@ pub(crate) fn make_proxy_type<'py>(base: &Bound<'py, PyType>, pass_through: Py<P
         method(c"__deepcopy__", copy, ffi::METH_O),
         ffi::PyMethodDef::zeroed(),
     ]));
+    let attributes = Box::leak(Box::new([
+        ffi::PyGetSetDef {
+            name: c"__annotations__".as_ptr(),
+            get: Some(get_annotations),
+            set: Some(set_annotations),
+            doc: ptr::null(),
+            closure: ptr::null_mut(),
+        },
+        // SAFETY: all zeros end the table.
+        unsafe { std::mem::zeroed::<ffi::PyGetSetDef>() },
+    ]));
     let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
     let mut slots = [
         slot(ffi::Py_tp_init, init as *mut c_void),
@@ -291,6 +337,7 @@ pub(crate) fn make_proxy_type<'py>(base: &Bound<'py, PyType>, pass_through: Py<P
         slot(ffi::Py_tp_clear, clear as *mut c_void),
         slot(ffi::Py_tp_finalize, finalize as *mut c_void),
         slot(ffi::Py_tp_members, members.as_mut_ptr().cast()),
+        slot(ffi::Py_tp_getset, attributes.as_mut_ptr().cast()),
         slot(ffi::Py_tp_methods, methods.as_mut_ptr().cast()),
         slot(ffi::Py_tp_doc, c"A SkyPilot function that a route serves.".as_ptr() as *mut c_void),
         slot(0, ptr::null_mut()),

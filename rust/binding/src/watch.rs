@@ -50,7 +50,7 @@ mod versions {
     use std::ffi::{c_int, c_uint};
 
     use pyo3::prelude::*;
-    use pyo3::types::PyDict;
+    use pyo3::types::{PyDict, PyString};
     use pyo3::{ffi, sync::PyOnceLock};
 
     use crate::gil::{GilBound, clear_error};
@@ -97,9 +97,22 @@ mod versions {
         })
     }
 
+    /// Whether this is the dictionary of an object, rather than of a module or a class, or the
+    /// one behind `os.environ`, whose keys are bytes.
+    fn is_of_an_object(dict: &Bound<'_, PyDict>) -> bool {
+        let is_text = |(key, _): (Bound<'_, PyAny>, _)| key.is_instance_of::<PyString>();
+        let has = |name| dict.contains(name).unwrap_or(false);
+        !has("__name__") && !has("__module__") && dict.iter().next().is_none_or(is_text)
+    }
+
     /// The epoch in which the watched dictionaries were last looked at.
+    ///
+    /// CPython 3.13 doesn't tell watchers of an attribute that is set on an ordinary object
+    /// whose dictionary exists. So the sizes of objects' dictionaries are compared as well: all
+    /// that guards ask of those is that names stay absent.
     pub(crate) struct Stamp {
         dicts: Vec<Py<PyDict>>,
+        sizes: Vec<(Py<PyDict>, usize)>,
         seen: u64,
         watched: bool,
     }
@@ -116,17 +129,26 @@ mod versions {
                     }
                     status == 0
                 });
-            Self { dicts: dicts.iter().map(|dict| dict.clone().unbind()).collect(), seen: 0, watched }
+            let of_objects = dicts.iter().filter(|dict| is_of_an_object(dict));
+            Self {
+                dicts: dicts.iter().map(|dict| dict.clone().unbind()).collect(),
+                sizes: of_objects.map(|dict| (dict.clone().unbind(), dict.len())).collect(),
+                seen: 0,
+                watched,
+            }
         }
 
         #[inline]
         pub(crate) fn is_current(&self, py: Python<'_>) -> bool {
-            self.seen == EPOCH.get(py).get()
+            self.seen == EPOCH.get(py).get() && self.sizes.iter().all(|(dict, size)| dict.bind(py).len() == *size)
         }
 
         pub(crate) fn renew(&mut self, py: Python<'_>) {
             if self.watched {
                 self.seen = EPOCH.get(py).get();
+            }
+            for (dict, size) in &mut self.sizes {
+                *size = dict.bind(py).len();
             }
         }
 

@@ -55,8 +55,10 @@ lint: $(VENV)/.built
 rust-test: $(VENV)/.tools
 	cd rust && cargo test --locked -q -p sky-rs-core
 
+# In two sessions: the first one deletes and reloads SkyPilot's modules under its own feet.
 python-test: $(VENV)/.built
-	cd tests && ../$(BIN)/python -m pytest -q
+	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob='test_properties*'
+	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile test_properties*.py
 
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
 old-test: $(OLD_VENV)/.built

@@ -271,7 +271,9 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
     if type(value) is FunctionType:
         home = str(value.__globals__.get("__name__"))
         if value.__name__ == name:
-            return _same_origin(home, owner)
+            # A decorator of the standard library, say contextlib's, has made a new function.
+            decorated = value.__module__ == owner and hasattr(value, "__wrapped__")
+            return _same_origin(home, owner) or (decorated and _is_stdlib(home.partition(".")[0]))
         # hashlib.new was made as hashlib.__hash_new, and that name was deleted. A function that
         # still has its own name as well is one that somebody put in another's place.
         return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use crate::{Answer, Decline};
@@ -35,6 +35,13 @@ pub fn open_regular(path: &CStr) -> Answer<RegularFile> {
     }
     let size = u64::try_from(status.st_size).map_err(|_| Decline::SpecialFile)?;
     Ok(RegularFile { fd, size })
+}
+
+/// Where seeking to the end leads, as the original finds the size.
+///
+/// A file of the kernel says that it has no size, but most of them can't be sought in.
+pub fn end(fd: &OwnedFd) -> Answer<u64> {
+    rustix::fs::seek(fd, SeekFrom::End(0)).map_err(|_| Decline::Os)
 }
 
 /// `os.path.exists`, where every failure of stat(2) means no.
@@ -126,7 +133,7 @@ pub(crate) fn read_small<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<Option
 
 #[cfg(test)]
 mod tests {
-    use super::{open_regular, read_exact_at, read_full, read_small, read_whole};
+    use super::{end, open_regular, read_exact_at, read_full, read_small, read_whole};
     use crate::Decline;
     use std::ffi::CString;
     use std::os::unix::ffi::OsStrExt as _;
@@ -174,5 +181,14 @@ mod tests {
         let (_directory, path) = file(b"1234567\n");
         assert_eq!(read_small(&path, &mut [0; 8]), Err(Decline::Platform));
         assert_eq!(read_small(c"/nonexistent", &mut [0; 8]), Ok(None));
+    }
+
+    #[test]
+    fn the_end_of_a_file() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let path = CString::new(file.path().as_os_str().as_bytes()).expect("no NUL");
+        assert_eq!(end(&open_regular(&path).expect("a file").fd), Ok(0));
+        // Files of /proc have size 0 too, but content.
+        assert_eq!(end(&open_regular(c"/proc/version").expect("a file").fd), Err(Decline::Os));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::{Answer, Decline};
@@ -19,7 +20,8 @@ pub fn is_alive(pid: u32) -> Answer<bool> {
     // 27 bytes at the most, and the array's last bytes stay zero.
     write!(rest, "/proc/{pid}/stat").map_err(|_| Decline::Value)?;
     let path = std::ffi::CStr::from_bytes_until_nul(&path).map_err(|_| Decline::Value)?;
-    match rustix::fs::stat(path) {
+    // Not stat(2): psutil needs a descriptor, and fails where there is none left.
+    match rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
         Ok(_) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
         Err(_) => Err(Decline::Os),

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString};
-use sky_rs_core::file::{RegularFile, exists, open_regular, read_exact_at, read_full, read_whole};
+use sky_rs_core::file::{RegularFile, end, exists, open_regular, read_exact_at, read_full, read_whole};
 use sky_rs_core::{Answer, Decline, directory, tail, workers};
 
 use super::decline_for;
@@ -39,6 +39,7 @@ pub(super) fn read_last_n_lines<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py
     }
 
     let RegularFile { fd, size } = py.detach(|| open_regular(&file_path))?;
+    let size = if size == 0 { end(&fd)? } else { size };
     // The last line first; a reversed list would hold the same references twice.
     let mut lines: Vec<Bound<'py, PyAny>> = Vec::new();
     let mut scratch = Vec::new();

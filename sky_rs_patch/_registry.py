@@ -106,7 +106,8 @@ class Registry:
 
     def targets(self) -> list[str]:
         """All targets, ours first."""
-        return [*self._own, *(target for target in self._registered if target not in self._own)]
+        registered = list(self._registered)
+        return [*self._own, *(target for target in registered if target not in self._own)]
 
     def in_module(self, module: str) -> Iterator[tuple[str, AnyRoute]]:
         """The routes whose targets are functions of a module."""

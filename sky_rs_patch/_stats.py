@@ -166,7 +166,8 @@ def settle(route: Route) -> None:
 
 def targets() -> list[str]:
     """Everything that was called in this process while it was routed."""
-    return [target for target, tally in _tallies.items() if any(tally.counts()[:2])]
+    # Another thread may be importing a target: iterate over a copy.
+    return [target for target, tally in list(_tallies.items()) if any(tally.counts()[:2])]
 
 
 def counts(target: str) -> tuple[int, int, dict[str, int], dict[str, int]]:

@@ -11,8 +11,9 @@ SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_
 
 .PHONY: demo test build lint rust-test python-test old-test sdist-test upstream bench clean
 
+# From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
-	$(BIN)/python -m sky_rs_patch demo
+	cd $(VENV) && bin/python -m sky_rs_patch demo
 
 test: lint rust-test python-test old-test sdist-test upstream
 

@@ -52,14 +52,17 @@ def trivial_call(rounds: int = 15) -> dict[str, float]:
 
 
 _TAIL = """
-import resource, sys
+import re, sys
 import sky_rs_patch
+def peak():
+    # Not ru_maxrss: that one starts with the parent's peak.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 sky_rs_patch.enable()
 from sky.utils import common_utils
 common_utils.read_last_n_lines(sys.argv[1], 10)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 lines = common_utils.read_last_n_lines(sys.argv[1], 100_000)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, sum(map(len, lines)))
+print(peak() - before, sum(map(len, lines)))
 """
 
 

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, ffi};
+use pyo3::{PyTraverseError, PyTypeInfo as _, PyVisit, ffi};
 use sky_rs_core::Decline;
 
 use crate::counters::Counters;
@@ -160,7 +160,7 @@ impl Route {
     #[cold]
     fn judge_error(py: Python<'_>) -> Decline {
         // SAFETY: asks for the type of the error that the candidate set.
-        let ordinary = unsafe { ffi::PyErr_ExceptionMatches(PyException::type_object_raw_(py)) } != 0;
+        let ordinary = unsafe { ffi::PyErr_ExceptionMatches(PyException::type_object_raw(py).cast()) } != 0;
         if ordinary {
             clear_error(py);
             return Decline::Candidate;
@@ -203,17 +203,6 @@ impl Route {
     /// The original, for the proxy.
     pub(crate) fn original_ptr(&self, py: Python<'_>) -> *mut ffi::PyObject {
         peek(self.original.get(py))
-    }
-}
-
-/// `PyExc_Exception`, borrowed.
-trait RawType {
-    fn type_object_raw_(py: Python<'_>) -> *mut ffi::PyObject;
-}
-
-impl RawType for PyException {
-    fn type_object_raw_(py: Python<'_>) -> *mut ffi::PyObject {
-        <Self as pyo3::PyTypeInfo>::type_object_raw(py).cast()
     }
 }
 

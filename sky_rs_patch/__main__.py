@@ -95,11 +95,7 @@ def _status(options: argparse.Namespace) -> int:
 def _print_processes(processes: list[dict[str, Any]], *, as_json: bool) -> int:
     from sky_rs_patch import _stats, _status
 
-    total: dict[str, Any] = {}
-    for process in processes:
-        for name, route in process["routes"].items():
-            into = total.setdefault(name, _stats.empty())
-            _stats.merge(into, route["calls"]["rust"], route["calls"]["python"], route["declines"])
+    total = _stats.total(processes)
     if as_json:
         print(
             json.dumps(

@@ -187,16 +187,9 @@ class _Demo:
             raise _Failed(f"{' '.join(command)} ended with exit code {done.returncode}")
 
     def _show_counters(self, name: str, title: str) -> None:
-        total: dict[str, dict[str, object]] = {}
         processes = _stats.read(str(self._stats[name])) if self._stats[name].is_dir() else []
-        for process in processes:
-            for target, route in process["routes"].items():
-                into = total.setdefault(target, _stats.empty())
-                _stats.merge(
-                    into, route["calls"]["rust"], route["calls"]["python"], route["declines"]
-                )
         self._say(f"calls {title}, by backend ({len(processes)} processes)")
-        print(_status.table(total, states=False))
+        print(_status.table(_stats.total(processes), states=False))
 
 
 def _free_port() -> int:

@@ -223,6 +223,17 @@ def read(directory: str) -> list[dict[str, Any]]:
     return processes
 
 
+def total(processes: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Sums up the routes of what `read` gives, over all processes."""
+    routes: dict[str, Any] = {}
+    for process in processes:
+        for name, route in process["routes"].items():
+            calls = route["calls"]
+            into = routes.setdefault(name, empty())
+            merge(into, calls["rust"], calls["python"], route["declines"])
+    return routes
+
+
 def empty() -> dict[str, Any]:
     """Counts of nothing."""
     return {"calls": {"rust": 0, "python": 0}, "declines": {}}

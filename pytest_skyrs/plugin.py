@@ -1,61 +1,200 @@
-"""``pytest --skyrs-backend=python|rust``: one ordinary session on one backend.
+"""The plugin's entry point: which of its parts a session needs.
 
-Nothing happens without the option, and nothing of sky_rs_patch is imported: the plugin is loaded
-in every pytest session of an environment that has it.
+Nothing happens without an option, and nothing of sky_rs_patch is imported: the plugin is loaded in
+every pytest session of an environment that has it.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from _pytest.terminal import TerminalReporter
 
-_OPTION = "skyrs_backend"
+    from pytest_skyrs._arm import Recorder
+
+
+class _Session:
+    """What this process's session is, as far as it concerns us."""
+
+    recorder: Recorder | None = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the option."""
-    group = parser.getgroup("skyrs", "SkyPilot's utilities on Rust or Python (sky_rs_patch)")
-    group.addoption(
-        "--skyrs-backend",
-        dest=_OPTION,
-        choices=("python", "rust"),
-        help="run the session on this backend: the routes are enabled either way, so that both "
-        "see the same proxies, and calls go to Rust or to the originals",
-    )
+    """Adds the options."""
+    from pytest_skyrs import _options
+
+    _options.add(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Enables the routes before the first conftest can import SkyPilot."""
-    backend = early_config.known_args_namespace.skyrs_backend
-    if backend is None:
+    known = early_config.known_args_namespace
+    if known.skyrs_arm is not None:
+        _join_arm(known.skyrs_arm)
         return
-    import sky_rs_patch
-    from sky_rs_patch import _extension, _finder, _switch
+    modes = [
+        name
+        for name, given in (
+            ("--skyrs-both", known.skyrs_both),
+            ("--skyrs-backend", known.skyrs_backend),
+            ("--skyrs-shadow", known.skyrs_shadow),
+            ("--skyrs-selftest", known.skyrs_selftest),
+        )
+        if given
+    ]
+    if len(modes) > 1:
+        raise pytest.UsageError(f"{' and '.join(modes)} don't go together; give one of them")
+    if known.skyrs_backend is not None or known.skyrs_shadow or known.skyrs_both == "inline":
+        from pytest_skyrs import _arm
 
-    os.environ[_switch.VARIABLE] = "1" if backend == "rust" else "0"
-    # What the tests start is on the same backend.
-    os.environ[_finder.ACTIVE_VARIABLE] = "1"
-    problem = _extension.load().problem
-    if backend == "rust" and problem is not None:
-        raise pytest.UsageError(f"--skyrs-backend=rust: {problem}")
-    sky_rs_patch.enable()
+        _arm.join(known.skyrs_backend or "rust")
+
+
+def _join_arm(text: str) -> None:
+    from pytest_skyrs import _arm
+    from pytest_skyrs._settings import ArmSettings
+
+    settings = ArmSettings.from_option(text)
+    coverage = None
+    if settings.coverage:
+        from pytest_skyrs._coverage import BodyCoverage
+
+        # Before the import of what is measured.
+        coverage = BodyCoverage()
+    _arm.join(settings.backend, settings)
+    _Session.recorder = _arm.Recorder(settings, lambda nodeid, record: None)
+    _Session.recorder.start(coverage)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Settles options before other plugins look at them."""
+    options = config.option
+    if options.skyrs_arm is not None:
+        from pytest_skyrs import _arm
+        from pytest_skyrs._settings import ArmSettings
+
+        _arm.adapt_options(config, ArmSettings.from_option(options.skyrs_arm))
+    elif options.skyrs_both == "inline":
+        from pytest_skyrs import _arm
+
+        _arm.fix_seeds(options, options.skyrs_seed or 0)
+    elif options.skyrs_both == "sessions" and not options.collectonly:
+        # The arms distribute, not we.
+        alone = {"numprocesses": 0, "dist": "no", "tx": [], "maxprocesses": None}
+        for name, value in alone.items():
+            if hasattr(options, name):
+                setattr(options, name, value)
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the part that this session needs."""
+    options = config.option
+    if options.skyrs_arm is not None:
+        _configure_arm(config)
+    elif options.skyrs_selftest:
+        from pytest_skyrs._selftest import SelfTest
+
+        config.pluginmanager.register(SelfTest(config), "skyrs-selftest")
+    elif options.skyrs_both == "inline":
+        from pytest_skyrs import _options
+        from pytest_skyrs._inline import Inline
+
+        config.pluginmanager.register(Inline(config, _options.read(config)), "skyrs-inline")
+    elif options.skyrs_both is not None and not options.collectonly:
+        from pytest_skyrs import _options
+        from pytest_skyrs._parent import Parent
+
+        config.pluginmanager.register(Parent(config, _options.read(config)), "skyrs-parent")
+    elif options.skyrs_shadow:
+        from pytest_skyrs._shadow import Shadow
+
+        config.pluginmanager.register(Shadow(config), "skyrs-shadow")
+
+
+def _configure_arm(config: pytest.Config) -> None:
+    from pytest_skyrs import _arm, _record
+    from pytest_skyrs._settings import ArmSettings
+
+    settings = ArmSettings.from_option(config.option.skyrs_arm)
+    register = config.pluginmanager.register
+    register(_arm.Selection(settings), "skyrs-selection")
+    recorder = _Session.recorder
+    assert recorder is not None
+    if hasattr(config, "workerinput"):
+
+        def send(nodeid: str, record: dict[str, Any]) -> None:
+            config.hook.pytest_runtest_logreport(report=_record.make(nodeid, record))
+
+        recorder.emit_to(send)
+        register(recorder, "skyrs-recorder")
+        register(_arm.Protocol(recorder), "skyrs-protocol")
+        register(_arm.Remote(config, recorder), "skyrs-remote")
+        recorder.configured(config)
+    elif config.getoption("dist", "no") != "no":
+        recorder.leave()
+        register(_arm.Writer(settings, config, None), "skyrs-writer")
+    else:
+        writer = _arm.Writer(settings, config, recorder)
+        recorder.emit_to(writer.record)
+        # The writer's last word is the recorder's.
+        register(recorder, "skyrs-recorder")
+        register(_arm.Protocol(recorder), "skyrs-protocol")
+        register(writer, "skyrs-writer")
+        recorder.configured(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_to_serializable(report: object) -> dict[str, Any] | None:
+    """Records travel through xdist as reports."""
+    if type(report).__module__ != "pytest_skyrs._record":
+        return None
+    from pytest_skyrs import _record
+
+    return _record.to_serializable(report)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_from_serializable(data: dict[str, Any]) -> object:
+    """And back."""
+    if data.get("$report_type") != "SkyrsRecord":
+        return None
+    from pytest_skyrs import _record
+
+    return _record.from_serializable(data)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """A record shows nowhere, a verdict by its letter."""
+    if getattr(report, "when", None) == "skyrs":
+        return "", "", ""
+    verdict = getattr(report, "skyrs_verdict", None)
+    if verdict is None:
+        return None
+    from pytest_skyrs import _summary
+
+    return _summary.status(report, verdict)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Names the backend."""
-    backend = config.getoption(_OPTION)
+    backend = config.getoption("skyrs_backend")
     return f"skyrs: backend {backend}" if backend is not None else None
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
     """Shows what was routed in this process; workers of xdist count for themselves."""
-    if config.getoption(_OPTION) is None:
+    if config.getoption("skyrs_backend") is None or os.environ.get("PYTEST_XDIST_WORKER"):
         return
     from sky_rs_patch import _status, status
 

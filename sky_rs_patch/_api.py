@@ -61,6 +61,8 @@ def register(
     fingerprints: Iterable[str] = (),
     reads: Iterable[str] = (),
     replace: bool = False,
+    pure: bool = False,
+    raises: bool = False,
 ) -> None:
     """Adds a route of your own: the same proxy, the same guards, the same double test run.
 
@@ -74,6 +76,11 @@ def register(
             other code the original runs. Empty accepts any code.
         reads: dotted names that the original reads beyond what its code shows.
         replace: put the route in the place of one that the target has already.
+        pure: the target has no effects but its result, so that a test session may run both
+            sides of a call (``pytest --skyrs-shadow``).
+        raises: an exception of the candidate is the call's exception, not a decline. For
+            candidates that reproduce the original's exceptions; the double test run compares
+            them.
 
     Raises:
         TypeError: if the candidate can't be called.
@@ -81,7 +88,9 @@ def register(
     """
     if not callable(candidate):
         raise TypeError(f"the candidate for {target} is {candidate!r}, which can't be called")
-    route = RegisteredRoute(target, lambda: candidate, fingerprints, reads, "register()")
+    route = RegisteredRoute(
+        target, lambda: candidate, fingerprints, reads, "register()", pure=pure, raises=raises
+    )
     registry.add(route, replace=replace)
     _engine.refresh(target)
 

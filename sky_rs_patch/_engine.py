@@ -69,6 +69,8 @@ _elsewhere: dict[str, Route] = {}
 #: Why a target whose module is loaded has no proxy.
 _refusals: dict[str, str] = {}
 _problem_reported = False
+#: Is told of every call of every route; see `Route.observer`.
+_observer: Callable[..., Any] | None = None
 
 
 def enable() -> None:
@@ -123,6 +125,25 @@ def module_loaded(module: ModuleType) -> None:
             if other is not module:
                 _patch_loaded(other, late=True)
     _derive_guards()
+
+
+def observe(observer: Callable[..., Any] | None) -> None:
+    """Lets an observer see every routed call of this process, or nobody any more.
+
+    Args:
+        observer: called as ``observer(target, args, kwargs)`` before each call; what it returns,
+            if not ``None``, is called after it as ``finish(path, nanoseconds, result,
+            exception)``. It changes neither the call nor its result.
+    """
+    global _observer
+    with _lock:
+        _observer = observer
+        for entry in _installed:
+            proxy = entry.proxy
+            if proxy is not None:
+                proxy._self_route.observer = observer
+        for route in _elsewhere.values():
+            route.observer = observer
 
 
 def refresh(target: str) -> None:
@@ -243,9 +264,12 @@ def _patch(module: ModuleType, target: str, description: AnyRoute) -> Installed 
         implementation, resolver = _implementation(original, module, target, description)
         native = _extension.load().module
         assert native is not None
-        proxy = _proxy.kind().cls(native.Route(target, original, implementation, resolver))
+        raises = isinstance(description, RegisteredRoute) and description.raises
+        route = native.Route(target, original, implementation, resolver, raises)
+        proxy = _proxy.kind().cls(route)
         entry = Installed(target, module, description, proxy)
         _installed.append(entry)
+        proxy._self_route.observer = _observer
         _stats.attach(proxy._self_route)
     if entry.stands and found is proxy:
         return None
@@ -341,6 +365,7 @@ def add_elsewhere(route: Route) -> None:
     with _lock:
         _elsewhere[route.name] = route
         route.enabled = is_enabled()
+        route.observer = _observer
     _stats.attach(route)
 
 

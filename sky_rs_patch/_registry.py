@@ -27,6 +27,8 @@ class RegisteredRoute:
         fingerprints: the original's code must have one of these; empty accepts any code.
         reads: dotted names that the original reads beyond what its code shows.
         source: where the registration came from, for the status.
+        pure: whether a call has no effects but its result.
+        raises: whether the candidate's exceptions are the call's.
     """
 
     def __init__(
@@ -36,6 +38,9 @@ class RegisteredRoute:
         fingerprints: Iterable[str],
         reads: Iterable[str],
         source: str,
+        *,
+        pure: bool = False,
+        raises: bool = False,
     ) -> None:
         self.target = target
         self._candidate = candidate
@@ -43,6 +48,8 @@ class RegisteredRoute:
         self.fingerprints = frozenset(fingerprints)
         self.reads = tuple(reads)
         self.source = source
+        self.pure = pure
+        self.raises = raises
 
     def load(self) -> Loaded:
         """Gets at the candidate, once: an entry point's has to be imported."""

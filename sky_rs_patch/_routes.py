@@ -29,6 +29,7 @@ class RouteSpec(NamedTuple):
         reads: dotted names that the original reads beyond what its code shows.
         precondition: says what about this machine or these libraries the native function can't
             vouch for, or ``None``.
+        pure: a call has no effects but its result.
     """
 
     target: str
@@ -37,6 +38,7 @@ class RouteSpec(NamedTuple):
     context: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     precondition: Callable[[], str | None] | None = None
+    pure: bool = True
 
 
 _LOGGING_READS = ("logging._logRecordFactory", "logging.Logger", "logging.lastResort")
@@ -56,6 +58,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         context=("logger",),
         reads=_LOGGING_READS,
         precondition=_preconditions.plain_logger,
+        pure=False,
     ),
     RouteSpec(f"{_COMMON}.base36_encode", {"A": "base36_encode"}),
     RouteSpec(f"{_COMMON}.format_float", {"A": "format_float"}),
@@ -92,6 +95,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         context=("logger", "globals()"),
         reads=_LOGGING_READS,
         precondition=_preconditions.plain_logger_and_cpu_count,
+        pure=False,
     ),
     RouteSpec(
         f"{_SUBPROCESS}.is_process_alive",

@@ -1,6 +1,7 @@
 //! A route: an original, what may answer instead of it, and when.
 
 use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -17,7 +18,8 @@ use crate::switch;
 
 enum Implementation {
     Native(&'static Native),
-    Candidate(GilBound<Cell<Option<Py<PyAny>>>>),
+    /// A callable, and whether its exceptions are the call's.
+    Candidate(GilBound<Cell<Option<Py<PyAny>>>>, bool),
 }
 
 /// An original together with the native function, or any other callable, that answers calls
@@ -28,6 +30,10 @@ pub(crate) struct Route {
     original: GilBound<Cell<Option<Py<PyAny>>>>,
     implementation: Implementation,
     enabled: GilBound<Cell<bool>>,
+    /// Is told of every call: see `observed`.
+    observer: GilBound<Cell<Option<Py<PyAny>>>>,
+    /// Enabled and without an observer: the one thing that an ordinary call asks.
+    ordinary: GilBound<Cell<bool>>,
     guards: GilBound<RefCell<Guards>>,
     counters: GilBound<Counters>,
 }
@@ -37,6 +43,47 @@ fn peek<'a, T>(cell: &'a Cell<Option<Py<T>>>) -> *mut ffi::PyObject {
     // SAFETY: the reference ends before anything else can touch the cell.
     let content: &'a Option<Py<T>> = unsafe { &*cell.as_ptr() };
     content.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
+}
+
+/// An observer's ordinary exception goes to `sys.unraisablehook`; others go on up.
+fn leave_out(observer: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
+    let py = observer.py();
+    if error.is_instance_of::<PyException>(py) {
+        error.write_unraisable(py, Some(observer));
+        return Ok(());
+    }
+    Err(error)
+}
+
+/// Tells of a call's end: the path that it took, nanoseconds, result, exception. Gives back
+/// the result; the observer can't change it.
+///
+/// # Safety
+/// `result` is a new reference, or null with an error set.
+unsafe fn report(
+    finish: &Bound<'_, PyAny>,
+    path: &str,
+    elapsed: Duration,
+    result: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let py = finish.py();
+    Python::attach(|_| {
+        // SAFETY: the caller vouches for the result.
+        let outcome = unsafe { Bound::from_owned_ptr_or_err(py, result) };
+        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let told = match &outcome {
+            Ok(value) => finish.call1((path, nanoseconds, value, py.None())),
+            Err(error) => finish.call1((path, nanoseconds, py.None(), error.value(py))),
+        };
+        let told = told.map(drop).or_else(|error| leave_out(finish, error));
+        match told.and(outcome) {
+            Ok(value) => value.into_ptr(),
+            Err(error) => {
+                error.restore(py);
+                std::ptr::null_mut()
+            }
+        }
+    })
 }
 
 impl Route {
@@ -54,6 +101,10 @@ impl Route {
         nargsf: usize,
         kwnames: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
+        if !self.ordinary.get(py).get() {
+            // SAFETY: the caller vouches for the arguments.
+            return unsafe { self.call_unusual(py, args, nargsf, kwnames) };
+        }
         // SAFETY: the caller vouches for the arguments.
         let answer = unsafe { self.answer(py, args, nargsf, kwnames) };
         let reason = match answer {
@@ -67,6 +118,90 @@ impl Route {
         unsafe { self.call_original(py, reason, args, nargsf, kwnames) }
     }
 
+    /// A call of a route that is disabled or observed.
+    ///
+    /// # Safety
+    /// As `call`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn call_unusual(
+        &self,
+        py: Python<'_>,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        if !self.enabled.get(py).get() {
+            // SAFETY: the caller vouches for the arguments.
+            return unsafe { self.call_original(py, Decline::Disabled, args, nargsf, kwnames) };
+        }
+        // SAFETY: as above; all of the references live as long as the call.
+        let (arguments, names) = unsafe {
+            let count = ffi::PyVectorcall_NARGS(nargsf).cast_unsigned();
+            let names =
+                Bound::from_borrowed_ptr_or_opt(py, kwnames).map(|names| names.cast_into_unchecked::<PyTuple>());
+            let total = count + names.as_ref().map_or(0, PyTupleMethods::len);
+            let arguments = (0..total).map(|index| Bound::from_borrowed_ptr(py, *args.add(index))).collect::<Vec<_>>();
+            (arguments, names)
+        };
+        let finish = match Python::attach(|_| self.announce(py, &arguments, names.as_ref())) {
+            Ok(finish) => finish,
+            Err(error) => {
+                error.restore(py);
+                return std::ptr::null_mut();
+            }
+        };
+        let start = Instant::now();
+        // SAFETY: as above.
+        let answer = unsafe { self.answer(py, args, nargsf, kwnames) };
+        let (path, result) = match answer {
+            Ok(result) => {
+                self.counters.get(py).count_rust();
+                ("rust", result)
+            }
+            // SAFETY: as above.
+            Err(reason) => (reason.name(), unsafe { self.call_original(py, reason, args, nargsf, kwnames) }),
+        };
+        let elapsed = start.elapsed();
+        match finish {
+            // SAFETY: the result is a new reference, or null with an error set.
+            Some(finish) => unsafe { report(&finish, path, elapsed, result) },
+            None => result,
+        }
+    }
+
+    /// Tells the observer of a call, and gets what wants to be told of its end.
+    ///
+    /// # Errors
+    /// What isn't an `Exception`, like Ctrl-C. An observer that fails is left out.
+    fn announce<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &[Bound<'py, PyAny>],
+        names: Option<&Bound<'py, PyTuple>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // SAFETY: the pointer is null or a live object that the route holds.
+        let Some(observer) = (unsafe { Bound::from_borrowed_ptr_or_opt(py, peek(self.observer.get(py))) }) else {
+            return Ok(None);
+        };
+        let positional = arguments.len() - names.map_or(0, PyTupleMethods::len);
+        let keywords = PyDict::new(py);
+        for (name, value) in names.into_iter().flatten().zip(&arguments[positional..]) {
+            keywords.set_item(name, value)?;
+        }
+        let positional = PyTuple::new(py, &arguments[..positional])?;
+        match observer.call1((&self.name, positional, keywords)) {
+            Ok(finish) if finish.is_none() => Ok(None),
+            Ok(finish) => Ok(Some(finish)),
+            Err(error) => leave_out(&observer, error).map(|()| None),
+        }
+    }
+
+    fn set_ordinary(&self, py: Python<'_>) {
+        let ordinary = self.enabled.get(py).get() && peek(self.observer.get(py)).is_null();
+        self.ordinary.get(py).set(ordinary);
+    }
+
     /// A new reference from the native side, or why there is none.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as above")]
@@ -77,9 +212,6 @@ impl Route {
         nargsf: usize,
         kwnames: *mut ffi::PyObject,
     ) -> Result<*mut ffi::PyObject, Decline> {
-        if !self.enabled.get(py).get() {
-            return Err(Decline::Disabled);
-        }
         if !switch::is_on(py) {
             return Err(Decline::Switch);
         }
@@ -103,10 +235,10 @@ impl Route {
                 let frame = unsafe { Frame::new(py, args, nargsf, kwnames, context.as_deref().unwrap_or(&[])) };
                 native.call(&frame)
             }
-            Implementation::Candidate(candidate) => {
+            Implementation::Candidate(candidate, raises) => {
                 drop(inside);
                 // SAFETY: the caller vouches for the arguments.
-                unsafe { Self::ask_candidate(py, peek(candidate.get(py)), args, nargsf, kwnames) }
+                unsafe { Self::ask_candidate(py, peek(candidate.get(py)), *raises, args, nargsf, kwnames) }
             }
         }
     }
@@ -134,6 +266,7 @@ impl Route {
     unsafe fn ask_candidate(
         py: Python<'_>,
         candidate: *mut ffi::PyObject,
+        raises: bool,
         args: *const *mut ffi::PyObject,
         nargsf: usize,
         kwnames: *mut ffi::PyObject,
@@ -144,7 +277,7 @@ impl Route {
         // SAFETY: the caller vouches for the arguments.
         let result = unsafe { ffi::PyObject_Vectorcall(candidate, args, nargsf, kwnames) };
         if result.is_null() {
-            return Err(Self::judge_error(py));
+            return if raises { Ok(result) } else { Err(Self::judge_error(py)) };
         }
         // SAFETY: `NotImplemented` lives forever, and the result is ours to drop.
         unsafe {
@@ -208,14 +341,16 @@ impl Route {
 
 #[pymethods]
 impl Route {
-    /// `implementation` is the name of a native function, or a callable.
+    /// `implementation` is the name of a native function, or a callable; `raises` says that an
+    /// exception of the callable is the call's, not a decline.
     #[new]
-    #[pyo3(signature = (name, original, implementation, resolver=None))]
+    #[pyo3(signature = (name, original, implementation, resolver=None, raises=false))]
     fn new(
         name: String,
         original: Bound<'_, PyAny>,
         implementation: &Bound<'_, PyAny>,
         resolver: Option<Py<PyAny>>,
+        raises: bool,
     ) -> PyResult<Self> {
         let implementation = if let Ok(native) = implementation.cast::<PyString>() {
             let native = native.to_str()?;
@@ -223,13 +358,15 @@ impl Route {
                 .ok_or_else(|| PyValueError::new_err(format!("no native function is called {native:?}")))?;
             Implementation::Native(native)
         } else {
-            Implementation::Candidate(GilBound::new(Cell::new(Some(implementation.clone().unbind()))))
+            Implementation::Candidate(GilBound::new(Cell::new(Some(implementation.clone().unbind()))), raises)
         };
         Ok(Self {
             name,
             original: GilBound::new(Cell::new(Some(original.unbind()))),
             implementation,
             enabled: GilBound::new(Cell::new(true)),
+            observer: GilBound::new(Cell::new(None)),
+            ordinary: GilBound::new(Cell::new(true)),
             guards: GilBound::new(RefCell::new(Guards::new(resolver))),
             counters: GilBound::new(Counters::new()),
         })
@@ -255,6 +392,24 @@ impl Route {
     #[setter]
     fn set_enabled(&self, py: Python<'_>, enabled: bool) {
         self.enabled.get(py).set(enabled);
+        self.set_ordinary(py);
+    }
+
+    /// Called as `observer(name, args, kwargs)` before each call, or None. What it returns, if
+    /// not None, is called after it as `finish(path, nanoseconds, result, exception)`; `path` is
+    /// "rust", or the reason for which the original ran.
+    #[getter]
+    fn observer(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        // SAFETY: the pointer is null or a live object that the route holds.
+        unsafe { Bound::from_borrowed_ptr_or_opt(py, peek(self.observer.get(py))) }.map(Bound::unbind)
+    }
+
+    #[setter]
+    fn set_observer(&self, py: Python<'_>, observer: Option<Py<PyAny>>) {
+        let previous = self.observer.get(py).replace(observer);
+        self.set_ordinary(py);
+        // Last, for it may run code.
+        drop(previous);
     }
 
     /// Calls by backend, declines by reason, and guards that failed, by name.
@@ -333,7 +488,8 @@ impl Route {
             visit.call(unsafe { &*cell.as_ptr() })
         };
         visit_cell(self.original.get(py))?;
-        if let Implementation::Candidate(candidate) = &self.implementation {
+        visit_cell(self.observer.get(py))?;
+        if let Implementation::Candidate(candidate, _) = &self.implementation {
             visit_cell(candidate.get(py))?;
         }
         match self.guards.get(py).try_borrow() {
@@ -344,7 +500,9 @@ impl Route {
 
     fn __clear__(&self, py: Python<'_>) {
         self.original.get(py).take();
-        if let Implementation::Candidate(candidate) = &self.implementation {
+        self.observer.get(py).take();
+        self.set_ordinary(py);
+        if let Implementation::Candidate(candidate, _) = &self.implementation {
             candidate.get(py).take();
         }
         if let Ok(mut guards) = self.guards.get(py).try_borrow_mut() {

@@ -1,0 +1,197 @@
+"""The options that users type, and what is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_skyrs import _known, _sandbox, _verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEFAULT_FAIL_ON = (
+    *(_verdicts.DIVERGED, _verdicts.UNSTABLE, _verdicts.CRASHED, _verdicts.COLLECTION),
+)
+
+
+def add(parser: pytest.Parser) -> None:
+    """Adds them to pytest's."""
+    group = parser.getgroup("skyrs", "SkyPilot's utilities on Rust and Python (sky_rs_patch)")
+    option = group.addoption
+    option(
+        "--skyrs-both",
+        nargs="?",
+        const="sessions",
+        choices=("sessions", "inline"),
+        help="run every test on both backends and compare: a whole session for each backend, or "
+        "('inline') twice in this process, for --pdb",
+    )
+    option(
+        "--skyrs-backend",
+        choices=("python", "rust"),
+        help="run an ordinary session on this backend: the routes are enabled either way, so that "
+        "both see the same proxies, and calls go to Rust or to the originals",
+    )
+    option(
+        "--skyrs-shadow",
+        action="store_true",
+        help="run an ordinary session on Rust, and run the original, too, in every routed call of "
+        "a function without side effects; a test in which they differ fails",
+    )
+    option(
+        "--skyrs-selftest",
+        action="store_true",
+        help="plant errors of all kinds in a small suite, and see that each gets its verdict",
+    )
+    option(
+        "--skyrs-cov",
+        action="store_true",
+        help="with --skyrs-both: show which lines and branches of each original the compared "
+        "tests ran, and find calls that passed by the proxies (needs coverage)",
+    )
+    option(
+        "--skyrs-fail-on",
+        metavar="VERDICTS",
+        default=",".join(_DEFAULT_FAIL_ON),
+        help="verdicts that make a test fail, separated by commas (default: %(default)s)",
+    )
+    option("--skyrs-json", metavar="FILE", type=Path, help="write the result as JSON")
+    option("--skyrs-html", metavar="FILE", type=Path, help="write the result as an HTML page")
+    option(
+        "--skyrs-known",
+        metavar="FILE",
+        type=Path,
+        help=f"known differences (default: {_known.DEFAULT_NAME} at the root, if it is there)",
+    )
+    option(
+        "--skyrs-update-known",
+        action="store_true",
+        help="propose entries for the differences that were found; writes a file beside the list",
+    )
+    option(
+        "--skyrs-isolate",
+        choices=("none", "net"),
+        default="none",
+        help="'net' gives each arm a network of its own, with nothing but a loopback",
+    )
+    option(
+        "--skyrs-side-by-side",
+        action="store_true",
+        help="run both arms at the same time (needs --skyrs-isolate=net)",
+    )
+    option(
+        "--skyrs-ports",
+        metavar="PORTS",
+        default=",".join(map(str, _sandbox.DEFAULT_PORTS)),
+        help="ports on which nobody may listen when an arm starts (default: %(default)s)",
+    )
+    option(
+        "--skyrs-seed",
+        metavar="N",
+        type=int,
+        help="for Hypothesis and pytest-randomly, the same in all arms (default: by chance)",
+    )
+    option(
+        "--skyrs-keep",
+        action="store_true",
+        help="keep the arms' folders (HOME, temporary files, output)",
+    )
+    option("--skyrs-arm", help="for the plugin's own use")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of a double run."""
+
+    mode: str
+    fail_on: tuple[str, ...]
+    json: Path | None
+    html: Path | None
+    known: Path | None
+    update_known: bool
+    isolate: str
+    side_by_side: bool
+    ports: tuple[int, ...]
+    seed: int | None
+    keep: bool
+    coverage: bool
+
+    def known_path(self, config: pytest.Config) -> Path | None:
+        """Where known differences are listed."""
+        if self.known is not None:
+            return self.known
+        default = Path(config.rootpath / _known.DEFAULT_NAME)
+        return default if default.is_file() else None
+
+
+def read(config: pytest.Config) -> Options:
+    """Reads and checks the options.
+
+    Raises:
+        pytest.UsageError: if one of them can't be, or two don't go together.
+    """
+    value: Callable[[str], object] = config.getoption
+    mode = str(value("skyrs_both"))
+    if mode == "sessions":
+        for name in ("usepdb", "trace"):
+            if config.getoption(name, False):
+                raise pytest.UsageError(
+                    f"--{'pdb' if name == 'usepdb' else name} needs the test in this process; "
+                    "use --skyrs-both=inline with it"
+                )
+    if config.getoption("skyrs_side_by_side") and config.getoption("skyrs_isolate") != "net":
+        raise pytest.UsageError(
+            "--skyrs-side-by-side needs --skyrs-isolate=net: on one loopback the arms' servers "
+            "would serve each other's tests"
+        )
+    coverage = bool(config.getoption("skyrs_cov"))
+    if coverage and config.getoption("cov_source", None):
+        raise pytest.UsageError("--skyrs-cov and --cov can't measure at the same time; drop one")
+    known = config.getoption("skyrs_known")
+    if known is not None and not known.is_file():
+        raise pytest.UsageError(f"--skyrs-known={known}: there is no such file")
+    for name in ("skyrs_json", "skyrs_html"):
+        path = config.getoption(name)
+        if path is not None and not path.absolute().parent.is_dir():
+            option = f"--{name.replace('_', '-')}={path}"
+            raise pytest.UsageError(f"{option}: there is no folder {path.absolute().parent}")
+    return Options(
+        mode=mode,
+        fail_on=_fail_on(config.getoption("skyrs_fail_on")),
+        json=config.getoption("skyrs_json"),
+        html=config.getoption("skyrs_html"),
+        known=known,
+        update_known=bool(config.getoption("skyrs_update_known")),
+        isolate=str(config.getoption("skyrs_isolate")),
+        side_by_side=bool(config.getoption("skyrs_side_by_side")),
+        ports=_ports(config.getoption("skyrs_ports")),
+        seed=config.getoption("skyrs_seed"),
+        keep=bool(config.getoption("skyrs_keep")),
+        coverage=coverage,
+    )
+
+
+def _fail_on(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in _verdicts.ALL:
+            raise pytest.UsageError(
+                f"--skyrs-fail-on: {name!r} is no verdict; there are {', '.join(_verdicts.ALL)}"
+            )
+    return names
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    ports = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if not part.isdecimal() or not 0 < int(part) < 65536:
+            raise pytest.UsageError(
+                f"--skyrs-ports: {part!r} is no port; give numbers from 1 to 65535, "
+                "separated by commas, or nothing"
+            )
+        ports.append(int(part))
+    return tuple(ports)

@@ -1,0 +1,97 @@
+"""What a parent session tells an arm, in one option that xdist passes on to every worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+#: Set in the environment of an arm's processes: one that lacks it runs on another machine.
+FOLDER_VARIABLE = "SKYRS_ARM_FOLDER"
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmSettings:
+    """One arm.
+
+    Attributes:
+        backend: ``python`` or ``rust``.
+        round: 1 for the whole run, 2 and up for confirmations.
+        folder: everything of the arm is below it: HOME, temporary files, its report.
+        seed: for Hypothesis and pytest-randomly.
+        tests: run the files of these tests, each up to the last of them; all if ``None``.
+        skip: node ids to leave out: an arm that goes on after a crash.
+        serial: don't distribute, whatever the user's options say.
+        keep_arguments: pickle the arguments of routed calls.
+        coverage: measure which lines of the originals run.
+    """
+
+    backend: str
+    round: int
+    folder: str
+    seed: int
+    tests: tuple[str, ...] | None = None
+    skip: str | None = None
+    serial: bool = False
+    keep_arguments: bool = False
+    coverage: bool = False
+
+    @property
+    def name(self) -> str:
+        """``python-1`` and so on."""
+        return f"{self.backend}-{self.round}"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return Path(self.folder)
+
+    @property
+    def home(self) -> Path:
+        """HOME of the arm."""
+        return self.path / "home"
+
+    @property
+    def temporary(self) -> Path:
+        """TMPDIR of the arm."""
+        return self.path / "tmp"
+
+    @property
+    def basetemp(self) -> Path:
+        """Where ``tmp_path`` is."""
+        return self.path / "tmp" / "pytest"
+
+    @property
+    def cache(self) -> Path:
+        """The arm's copy of pytest's cache."""
+        return self.path / "cache"
+
+    @property
+    def stats(self) -> Path:
+        """Where the arm's processes count their calls."""
+        return self.path / "stats"
+
+    @property
+    def events(self) -> Path:
+        """What happens in the arm, a JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What the arm prints."""
+        return self.path / "output.log"
+
+    def to_argument(self) -> str:
+        """The option that an arm is started with.
+
+        One word: as two, pytest would count the value among the paths that decide on its root.
+        """
+        return f"--skyrs-arm={json.dumps(dataclasses.asdict(self))}"
+
+    @classmethod
+    def from_option(cls, text: str) -> ArmSettings:
+        """Reads the option's value."""
+        values = json.loads(text)
+        if values["tests"] is not None:
+            values["tests"] = tuple(values["tests"])
+        return cls(**values)

@@ -1,0 +1,159 @@
+"""What the runs of a test on both backends amount to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_skyrs import _compare
+
+if TYPE_CHECKING:
+    from pytest_skyrs._compare import Observable
+    from pytest_skyrs._run import TestRun
+
+SAME = "same"
+SAME_FAIL = "same-fail"
+VACUOUS = "vacuous"
+DIVERGED = "diverged"
+UNSTABLE = "rust-unstable"
+FLAKY = "flaky-control"
+INCONCLUSIVE = "inconclusive"
+CRASHED = "crashed"
+COLLECTION = "collection-diverged"
+KNOWN = "known"
+NOT_COMPARED = "not-compared"
+
+ALL = (
+    *(SAME, SAME_FAIL, VACUOUS, DIVERGED, UNSTABLE, FLAKY, INCONCLUSIVE),
+    *(CRASHED, COLLECTION, KNOWN, NOT_COMPARED),
+)
+#: The most telling first.
+_ORDER = (CRASHED, DIVERGED, COLLECTION, UNSTABLE, INCONCLUSIVE, FLAKY)
+
+#: How many times a difference without a differing call must repeat itself.
+ROUNDS = 3
+
+
+@dataclasses.dataclass
+class Finding:
+    """An observable that differed, and what became of it."""
+
+    observable: Observable
+    verdict: str
+    shown: _compare.Shown
+
+
+class Case:
+    """A test whose first two runs differ.
+
+    Args:
+        python: its run in the first Python arm; ``None`` if it isn't there.
+        rust: its run in the first Rust arm.
+    """
+
+    def __init__(self, python: TestRun | None, rust: TestRun | None) -> None:
+        self.python: list[TestRun | None] = [python]
+        self.rust: list[TestRun | None] = [rust]
+        self.nodeid = (python or rust).nodeid  # type: ignore[union-attr]
+        self.counts: Counter[str] = Counter()
+        self.observables: list[Observable] = []
+        if python is not None and rust is not None:
+            self.observables = _compare.differences(
+                _compare.View(python, self.counts), _compare.View(rust, self.counts)
+            )
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to judge."""
+        return bool(self.observables) or None in (self.python[0], self.rust[0])
+
+    def judge(self) -> list[Finding]:
+        """The findings so far, the most telling first."""
+        if self.python[0] is None or self.rust[0] is None:
+            return [self._judge_presence()]
+        python = [_compare.View(run) for run in self.python if run is not None]
+        rust = [_compare.View(run) for run in self.rust if run is not None]
+        crashes = [view.run for view in rust if view.run.crash is not None]
+        if crashes and not any(view.run.crash is not None for view in python):
+            shown = _compare.Shown(
+                None,
+                None,
+                python[0].run.outcome_text,
+                crashes[0].outcome_text,
+                f"{len(crashes)} of {len(rust)} runs",
+                None,
+            )
+            return [Finding(_compare.Observable("crash"), CRASHED, shown)]
+        findings = []
+        for observable in self.observables:
+            verdict = self._judge(observable, python, rust)
+            pair = _telling_pair(observable, python, rust)
+            findings.append(Finding(observable, verdict, _compare.show(observable, *pair)))
+        findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
+        return findings
+
+    def _judge_presence(self) -> Finding:
+        """The test was collected in one arm only."""
+        here = [run is not None for run in self.python]
+        there = [run is not None for run in self.rust]
+        if len(set(here)) > 1:
+            verdict = FLAKY
+        elif len(set(there)) > 1:
+            verdict = INCONCLUSIVE
+        else:
+            verdict = COLLECTION
+        words = {True: "collected", False: "not collected"}
+        shown = _compare.Shown(None, None, words[here[0]], words[there[0]], "", None)
+        return Finding(_compare.Observable("collection"), verdict, shown)
+
+    def _judge(
+        self, observable: Observable, python: list[_compare.View], rust: list[_compare.View]
+    ) -> str:
+        ours = [view.value(observable) for view in python]
+        theirs = [view.value(observable) for view in rust]
+        if len(set(ours)) > 1:
+            return FLAKY
+        if ours[0] not in theirs and len(set(theirs)) == 1:
+            return DIVERGED
+        # Rust contradicts itself, or never did it again. That it is Rust's doing shows in a
+        # call that got another answer, or when it happens time and again.
+        if observable.kind == "call" or sum(value != ours[0] for value in theirs) > 1:
+            return UNSTABLE
+        return INCONCLUSIVE
+
+    def needs_python(self) -> bool:
+        """Whether another Python run would tell more."""
+        if len(self.python) == 1:
+            return True
+        return len(self.python) <= ROUNDS and self._is_weak()
+
+    def needs_rust(self) -> bool:
+        """Whether another Rust run would tell more."""
+        if self.judge()[0].verdict == FLAKY:
+            return False
+        return len(self.rust) == 1 or (len(self.rust) <= ROUNDS and self._is_weak())
+
+    def _is_weak(self) -> bool:
+        """No call was answered differently: it takes more runs to rule chance out."""
+        findings = self.judge()
+        if any(finding.observable.kind in ("call", "crash") for finding in findings):
+            return False
+        return any(finding.verdict in (DIVERGED, UNSTABLE, COLLECTION) for finding in findings)
+
+
+def _telling_pair(
+    observable: Observable, python: list[_compare.View], rust: list[_compare.View]
+) -> tuple[TestRun, TestRun]:
+    """Runs that show the difference: of later ones, which have the arguments, if possible."""
+    for ours, theirs in zip(reversed(python), reversed(rust)):
+        if ours.value(observable) != theirs.value(observable):
+            return ours.run, theirs.run
+    return python[0].run, rust[0].run
+
+
+def plain_verdict(python: TestRun, rust: TestRun) -> str:
+    """The verdict on a test whose runs don't differ."""
+    if python.failed:
+        return SAME_FAIL
+    return SAME if rust.rust_calls else VACUOUS

@@ -1,21 +1,25 @@
-# make demo: a real SkyPilot API server, served by Rust.   make test: everything that must pass.
+# make demo: a real SkyPilot API server, served by Rust, and a double run that finds planted errors.
+# make test: everything that must pass.
 # Both set up what they need in .venv; nothing is installed outside this folder.
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 VENV := .venv
 OLD_VENV := .venv-0.10.5
+MIDDLE_VENV := .venv-0.12.3
 UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
-.PHONY: demo test build lint rust-test python-test old-test sdist-test upstream bench clean
+.PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
+.PHONY: upstream-all planted bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
 	cd $(VENV) && bin/python -m sky_rs_patch demo
+	cd $(VENV) && bin/python -m pytest --skyrs-selftest -q -p no:cacheprovider -c /dev/null --rootdir=.
 
-test: lint rust-test python-test old-test sdist-test upstream
+test: lint rust-test python-test plugin-test old-test sdist-test upstream
 
 ## Environments
 
@@ -37,10 +41,10 @@ $(VENV)/.built: $(VENV)/.requirements $(SOURCES)
 
 build: $(VENV)/.built
 
-$(OLD_VENV)/.built: $(VENV)/.built requirements/skypilot-0.10.5.txt
-	$(UV) venv -q --allow-existing --python $(BIN)/python $(OLD_VENV)
-	$(UV) pip install -q --compile-bytecode --python $(OLD_VENV)/bin/python -r requirements/skypilot-0.10.5.txt
-	$(UV) pip install -q --compile-bytecode --python $(OLD_VENV)/bin/python --reinstall --no-deps dist/*.whl
+.venv-%/.built: $(VENV)/.built requirements/skypilot-%.txt
+	$(UV) venv -q --allow-existing --python $(BIN)/python .venv-$*
+	$(UV) pip install -q --compile-bytecode --python .venv-$*/bin/python -r requirements/skypilot-$*.txt
+	$(UV) pip install -q --compile-bytecode --python .venv-$*/bin/python --reinstall --no-deps dist/*.whl
 	touch $@
 
 ## Checks
@@ -58,16 +62,36 @@ rust-test: $(VENV)/.tools
 
 # In two sessions: the first one deletes and reloads SkyPilot's modules under its own feet.
 python-test: $(VENV)/.built
-	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob='test_properties*'
+	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob='test_properties*' --ignore=plugin
 	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile test_properties*.py
+
+# The plugin; 'slow' tests are for `make plugin-test SELECT=`.
+SELECT = -m 'not slow'
+plugin-test: $(VENV)/.built
+	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile $(SELECT) plugin
 
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
 old-test: $(OLD_VENV)/.built
 	cd tests && ../$(OLD_VENV)/bin/python -m pytest -q -p no:cacheprovider test_routes_exist.py
 
-# SkyPilot's own tests with and without the shim: the same result for every test.
+# SkyPilot's own tests: plainly, and on both backends.
 upstream: $(VENV)/.built
 	$(BIN)/python tools/upstream.py --work .work/upstream
+
+# Three SkyPilots, three double runs in a row of each, in one process and with two workers.
+WORKERS = -- -n 2 --dist loadgroup -s
+upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built
+	$(BIN)/python tools/upstream.py --work .work/upstream --runs 3
+	$(BIN)/python tools/upstream.py --work .work/upstream --runs 3 $(WORKERS)
+	for release in 0.10.5 0.12.3; do \
+		run="$(BIN)/python tools/upstream.py --work .work/upstream --runs 3"; \
+		run="$$run --release $$release --python .venv-$$release/bin/python"; \
+		$$run && $$run $(WORKERS) || exit; \
+	done
+
+# The table of docs/double-run.md: what a wrong candidate is caught by.
+planted: $(VENV)/.built
+	$(BIN)/python tools/planted.py
 
 # The sdist holds all that a build needs but the crates, which the build above has fetched.
 sdist-test: $(VENV)/.built
@@ -84,4 +108,4 @@ bench: $(VENV)/.built
 	cd rust && cargo run --locked -q --release -p sky-rs-core --example limits ../.work/thousand
 
 clean:
-	rm -rf $(VENV) $(OLD_VENV) .work dist rust/target
+	rm -rf $(VENV) $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

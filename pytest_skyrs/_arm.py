@@ -24,7 +24,7 @@ from pytest_skyrs._resources import Meter
 from pytest_skyrs._settings import FOLDER_VARIABLE, ArmSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from pytest_skyrs._coverage import BodyCoverage
 
@@ -193,11 +193,13 @@ class Recorder:
         added, self._last = now.since(self._last), now
         heard = [record for record in self._tap.heard if not record.foreign]
         foreign = [record.message for record in self._tap.heard if record.foreign]
+        main = self._tap.main
         record: dict[str, Any] = {
             "calls": self._calls.take(),
             "exceptions": self._exceptions,
-            "logs": [record.line() for record in heard],
-            "log_threads": len({record.thread for record in heard}),
+            "logs": [record.line() for record in heard if record.thread == main],
+            "thread_logs": [record.line() for record in heard if record.thread != main],
+            "racing": self._tap.racing(),
             "foreign_logs": foreign,
             "warnings": self._warnings,
             "resources": added,
@@ -374,6 +376,10 @@ class Writer:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Names the tests."""
         self._name([item.nodeid for item in session.items])
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Some won't run; workers of xdist keep that to themselves."""
+        self.write("deselected", count=len(items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:

@@ -150,12 +150,27 @@ class Arm:
         if self.finished.get("problem"):
             self.problem = self.finished["problem"]
 
-    def stop(self) -> None:
-        """Ends the arm and all that it started; returns when that is done."""
+    def stop(self, patience: float = 0.0) -> None:
+        """Ends the arm and all that it started; returns when that is done.
+
+        Args:
+            patience: seconds that it has to end by itself.
+        """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
         if self._process.stdin is not None and not self._process.stdin.closed:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
         self._end()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        """What it told after nobody listened any more."""
+        with contextlib.suppress(OSError), self.settings.events.open("rb") as file:
+            for line in file:
+                if line.startswith((b'{"event": "worker"', b'{"event": "finish"')):
+                    with contextlib.suppress(ValueError):
+                        self._note(json.loads(line))
 
     def tail(self, lines: int = 30) -> str:
         """The end of what the arm printed."""

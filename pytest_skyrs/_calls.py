@@ -92,13 +92,16 @@ class CallRecorder:
             self._threads.add(thread)
             self._count(function, path, nanoseconds)
             shared = bool(self.shared)
-            key = (function, digest, outcome, str(shared))
+            aside = thread != self._tap.main
+            key = (function, digest, outcome, str(shared), str(aside))
             index = self._indexes.get(key)
             if index is None:
                 index = self._indexes[key] = len(self._table)
                 entry: dict[str, Any] = {"function": function, "args": digest, "outcome": outcome}
                 if shared:
                     entry["shared"] = True
+                if aside:
+                    entry["aside"] = True
                 if described is not None:
                     entry["called"] = described
                     entry["gave"] = outcome_text(self._canonical, parts)

@@ -6,16 +6,19 @@ is looked at. What can't be looked into counts by its type alone, and is called 
 
 from __future__ import annotations
 
+import collections
 import datetime
 import decimal
 import enum
 import fractions
+import functools
 import hashlib
 import math
 import pathlib
 import re
 import types
 import uuid
+import zoneinfo
 from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
@@ -26,32 +29,42 @@ _NODES = 50_000
 _DIGEST_BYTES = 10
 _TMP_PATH = re.compile(r"(/pytest-\d+/[^/'\"\s]*?)\d+(?=[/'\"\s]|$)")
 
-#: Types whose ``repr`` is theirs alone and says all.
+#: Types whose ``repr`` is theirs alone and says all; not so a subclass's.
 _PLAIN = (
-    datetime.date,
-    datetime.datetime,
-    datetime.time,
-    datetime.timedelta,
+    bytes,
+    bytearray,
+    complex,
     datetime.timezone,
     decimal.Decimal,
-    fractions.Fraction,
     uuid.UUID,
-    range,
-    slice,
-    re.Pattern,
+    zoneinfo.ZoneInfo,
     type(Ellipsis),
     type(NotImplemented),
 )
+#: Types written in C, or as good as, and the attributes that make up a value.
+_PARTS: dict[type, tuple[str, ...]] = {
+    datetime.datetime: (
+        *("year", "month", "day", "hour", "minute", "second", "microsecond", "fold", "tzinfo"),
+    ),
+    datetime.date: ("year", "month", "day"),
+    datetime.time: ("hour", "minute", "second", "microsecond", "fold", "tzinfo"),
+    datetime.timedelta: ("days", "seconds", "microseconds"),
+    fractions.Fraction: ("_numerator", "_denominator"),
+    functools.partial: ("func", "args", "keywords"),
+    range: ("start", "stop", "step"),
+    re.Pattern: ("pattern", "flags"),
+    slice: ("start", "stop", "step"),
+    BaseException: ("args",),
+}
 _NAMED = (
-    type,
     types.FunctionType,
     types.BuiltinFunctionType,
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
 )
 _BUILTIN_BASES: tuple[type, ...] = (
-    *(str, bytes, bytearray, bool, int, float, complex),
-    *(tuple, list, dict, set, frozenset),
+    *(str, bytes, bytearray, int, float, complex),
+    *(tuple, list, dict, set, frozenset, collections.deque, decimal.Decimal),
 )
 
 
@@ -108,36 +121,47 @@ def type_name(cls: type) -> str:
     # A metaclass may have made either of them a property.
     name = type.__dict__["__qualname__"].__get__(cls)
     module = type.__dict__["__module__"].__get__(cls)
+    if type(module) is not str:
+        return f"?.{name}"
     return name if module == "builtins" else f"{module}.{name}"
 
 
 def fields(value: object) -> dict[str, Any] | None:
     """The attributes that an instance stores itself; ``None`` if it isn't such an object."""
     cls = type(value)
-    if cls.__getattribute__ is not object.__getattribute__ or _is_mock(cls):
+    if cls.__getattribute__ not in _ORDINARY_ACCESS or _is_mock(cls):
         return None
     found: dict[str, Any] = {}
     slotted = False
+    holder = None
     for base in reversed(cls.__mro__):
         own = vars(base)
-        slots = own.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            mangled = f"_{base.__name__.lstrip('_')}{name}" if name.startswith("__") else name
-            member = own.get(mangled)
-            if isinstance(member, types.MemberDescriptorType):
+        holder = own.get("__dict__", holder)
+        if "__slots__" not in own:
+            continue
+        for name, member in own.items():
+            if type(member) is types.MemberDescriptorType:
                 slotted = True
                 try:
                     found[name] = member.__get__(value)
                 except AttributeError:
                     continue
-    try:
-        stored = object.__getattribute__(value, "__dict__")
-    except AttributeError:
+    if holder is None:
         return found if slotted else None
+    # A property of that name would run.
+    is_plain = type(holder) in (types.GetSetDescriptorType, types.MemberDescriptorType)
+    stored = holder.__get__(value) if is_plain else None
     if type(stored) is not dict:
         return None
     found.update(stored)
     return found
+
+
+_ORDINARY_ACCESS = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
+
+
+def _sorted_fields(value: object) -> list[tuple[str, Any]]:
+    return sorted((fields(value) or {}).items(), key=lambda item: str(item[0]))
 
 
 def _is_mock(cls: type) -> bool:
@@ -189,7 +213,7 @@ class _Walker:
             self.string(value)  # type: ignore[arg-type]
         elif cls is float:
             self.leaf("float", "nan" if math.isnan(value) else repr(value))  # type: ignore[arg-type]
-        elif cls in (bytes, bytearray, complex) or isinstance(value, _PLAIN):
+        elif cls in _PLAIN:
             self.plain(type_name(cls), value)
         elif id(value) in self._open:
             self.leaf("cycle", "<cycle>")
@@ -197,6 +221,9 @@ class _Walker:
             self._open.add(id(value))
             try:
                 self._compound(value, cls, depth + 1)
+            except Exception:
+                # Another thread changes it, or its metaclass has surprises.
+                self.leaf("opaque", "<object that can't be looked into>")
             finally:
                 self._open.discard(id(value))
 
@@ -207,18 +234,21 @@ class _Walker:
             self.mapping("dict", list(value.items()), depth)
         elif cls is set or cls is frozenset:
             self.unordered(cls.__name__, list(value), depth)
-        elif isinstance(value, enum.Enum):
-            self.leaf("enum", f"{type_name(cls)}.{value._name_}")
-        elif isinstance(value, _NAMED):
+        # Not `isinstance`: a mock, or a proxy, may say that it is what it isn't.
+        elif issubclass(cls, enum.Enum):
+            # Combined flags have no name of their own before Python 3.11.
+            name = value._name_ if value._name_ is not None else f"{value._value_!r}"
+            self.leaf("enum", f"{type_name(cls)}.{name}")
+        elif issubclass(cls, type):
+            self.leaf("named", f"<class {type_name(value)}>")
+        elif issubclass(cls, _NAMED):
             module = getattr(value, "__module__", None)
             self.leaf("named", f"<{module}.{value.__qualname__}>")
         elif cls is types.ModuleType:
             self.leaf("module", f"<module {value.__name__}>")
         elif cls is types.MethodType:
-            self.mapping("method", [(value.__func__.__qualname__, value.__self__)], depth)
-        elif isinstance(value, BaseException):
-            self.sequence(type_name(cls), list(value.args), depth)
-        elif isinstance(value, pathlib.PurePath):
+            self.sequence("method", [value.__func__, value.__self__], depth)
+        elif issubclass(cls, pathlib.PurePath):
             self.sequence(type_name(cls), [pathlib.PurePath.__str__(value)], depth)
         else:
             self._object(value, cls, depth)
@@ -226,17 +256,23 @@ class _Walker:
     def _object(self, value: Any, cls: type, depth: int) -> None:
         name = type_name(cls)
         for base in _BUILTIN_BASES:
-            if isinstance(value, base):
+            if issubclass(cls, base):
                 # The base's own view of it, and what the subclass adds.
-                inner = base.__new__(base) if base is bool else _as_base(base, value)
-                self.mapping(name, [("", inner), *sorted((fields(value) or {}).items())], depth)
+                self.mapping(name, [("", _as_base(base, value)), *_sorted_fields(value)], depth)
+                return
+        for base, parts in _PARTS.items():
+            if issubclass(cls, base):
+                found = [getattr(base, part).__get__(value) for part in parts]
+                if base is BaseException:
+                    found = list(found[0])
+                self.sequence(name, found, depth)
                 return
         special = _hash_of(value) or _numpy_bytes(value)
         stored = fields(value) if special is None else None
         if special is not None:
             self.sequence(name, list(special), depth)
         elif stored is not None:
-            self.mapping(name, sorted(stored.items(), key=lambda item: str(item[0])), depth)
+            self.mapping(name, _sorted_fields(value), depth)
         else:
             self.leaf("opaque", f"<{name} object>")
 
@@ -268,6 +304,10 @@ def _as_base(base: type, value: Any) -> Any:
         return dict(dict.items(value))
     if base in (list, tuple, set, frozenset):
         return base(base.__iter__(value))
+    if base is collections.deque:
+        return list(base.__iter__(value))
+    if base is decimal.Decimal:
+        return decimal.Decimal.__repr__(value)
     if base is str:
         return str.__str__(value)
     if base is int:
@@ -282,7 +322,7 @@ def _as_base(base: type, value: Any) -> Any:
 def _int_text(value: object) -> str:
     # Beyond some thousand digits Python refuses to write it in decimal.
     number: int = value  # type: ignore[assignment]
-    return str(number) if number.bit_length() < 4000 else hex(number)
+    return str(number) if number.bit_length() < 2000 else hex(number)
 
 
 class _Digester(_Walker):
@@ -332,6 +372,7 @@ class _Describer(_Walker):
         super().__init__(scrub)
         self._parts: list[str] = []
         self._room = limit
+        self._is_cut = False
 
     def result(self) -> str:
         return "".join(self._parts)
@@ -339,11 +380,20 @@ class _Describer(_Walker):
     def is_full(self) -> bool:
         return self._room <= 0
 
+    def _cut(self) -> None:
+        """Marks the place from which on something is left out."""
+        if not self._is_cut:
+            self._is_cut = True
+            self._parts.append("...")
+
     def _add(self, text: str) -> None:
         if self._room <= 0:
+            if text:
+                self._cut()
             return
         if len(text) > self._room:
             text = f"{text[: self._room]}... ({len(text):,} characters)"
+            self._is_cut = True
         self._room -= len(text)
         self._parts.append(text)
 
@@ -357,6 +407,7 @@ class _Describer(_Walker):
             shown = repr(scrubbed[: max(self._room, 0)])
             self._parts.append(f"{shown[:-1]}...{shown[-1]} ({len(scrubbed):,} characters)")
             self._room = 0
+            self._is_cut = True
         else:
             self._add(repr(scrubbed))
 
@@ -365,6 +416,7 @@ class _Describer(_Walker):
             shown = repr(bytes(value[: max(self._room, 0)]))
             self._parts.append(f"{shown[:-1]}...{shown[-1]} ({len(value):,} bytes)")
             self._room = 0
+            self._is_cut = True
         else:
             self._add(repr(value))
 
@@ -392,7 +444,7 @@ class _Describer(_Walker):
             prefix = ", " if index else ""
             self._add(f"{prefix}{key}=" if key else prefix)
             self.write(value, depth)
-        self._add(")")
+        self._parts.append(")")
 
     def _list(
         self, opening: str, items: list[Any], closing: str, depth: int, between: str = ""
@@ -400,6 +452,7 @@ class _Describer(_Walker):
         self._add(opening)
         for index, item in enumerate(items):
             if self.is_full():
+                self._cut()
                 break
             self._add(", " if index else "")
             for position, part in enumerate(item):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from pytest_skyrs._normalise import normalise
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Outcomes of a function's calls by their arguments.
 Answers = dict[tuple[str, str], list[str]]
+#: Of an observable in one run: a text, or digests.
+Value = Union[str, tuple[str, ...]]
 
 
 class Observable(NamedTuple):
@@ -20,7 +22,8 @@ class Observable(NamedTuple):
     Attributes:
         kind: ``call`` (answers to the same arguments), ``sequence`` (which calls were made),
             ``results`` (answers in order), ``outcome``, ``exception``, ``stdout``, ``stderr``,
-            ``logs``, ``warnings``.
+            ``logs`` (of the test's thread), ``thread logs`` (of others that it started),
+            ``warnings``.
         function: of a call or a sequence.
         args: digest of a call's arguments.
     """
@@ -30,7 +33,7 @@ class Observable(NamedTuple):
     args: str | None = None
 
 
-_TEXTS = ("outcome", "exception", "stdout", "stderr", "logs", "warnings")
+_TEXTS = ("outcome", "exception", "stdout", "stderr", "logs", "thread logs", "warnings")
 
 
 class View:
@@ -61,6 +64,8 @@ class View:
             return run.exception_text
         if kind == "logs":
             return "\n".join(run.logs)
+        if kind == "thread logs":
+            return "\n".join(run.thread_logs)
         if kind == "warnings":
             return "\n".join(run.warnings)
         return run.printed(kind)
@@ -71,33 +76,36 @@ class View:
             text = self.raw(kind)
             if kind in ("stdout", "stderr"):
                 text = self._own_lines(text)
-            self._texts[kind] = normalise(text, self._counts)
-            if kind in ("stdout", "stderr", "logs") and self._has_threads:
+            text = normalise(text, self._counts)
+            if kind == "thread logs" or (kind in ("stdout", "stderr") and self.run.thread_logs):
                 # They come in any order.
-                self._texts[kind] = "\n".join(sorted(self._texts[kind].splitlines()))
+                text = "\n".join(sorted(text.splitlines()))
+            self._texts[kind] = text
         return self._texts[kind]
 
-    @property
-    def _has_threads(self) -> bool:
-        return self.run.log_threads > 1 or bool(self.run.foreign_logs)
-
     def _own_lines(self, text: str) -> str:
-        """What was printed, without what threads of earlier tests logged there meanwhile."""
-        foreign = Counter(
-            line for message in self.run.foreign_logs for line in message.splitlines()
-        )
+        """What was printed, without what threads logged there whose time is chance.
+
+        Those that earlier tests left, and the test's own if they outlive it.
+        """
+        messages = list(self.run.foreign_logs)
+        if self.run.racing:
+            messages += [line.partition(": ")[2] for line in self.run.thread_logs]
+        racing = Counter(line for message in messages for line in message.splitlines() if line)
+        if not racing:
+            return text
         kept = []
         for line in text.splitlines():
             # A log line is the message, or ends with it.
-            match = next((known for known in foreign if known and line.endswith(known)), None)
-            if match is None or not foreign[match]:
+            match = next((known for known in racing if line.endswith(known)), None)
+            if match is None or not racing[match]:
                 kept.append(line)
             else:
-                foreign[match] -= 1
-                self._counts["foreign thread"] += 1
+                racing[match] -= 1
+                self._counts["racing thread"] += 1
         return "\n".join(kept)
 
-    def value(self, observable: Observable) -> object:
+    def value(self, observable: Observable) -> Value:
         """What an observable was in this run; equal values are the same."""
         kind, function = observable.kind, observable.function
         if kind == "call":
@@ -105,7 +113,9 @@ class View:
         calls = [
             call
             for call in self.run.calls()
-            if call["function"] == function and "shared" not in call
+            if call["function"] == function
+            and "shared" not in call
+            and not ("aside" in call and self.run.racing)
         ]
         if kind == "sequence":
             made = [call["args"] for call in calls]
@@ -119,7 +129,10 @@ class View:
 def differences(python: View, rust: View) -> list[Observable]:
     """What differs between two runs, calls first."""
     found = _call_differences(python, rust)
+    racing = python.run.racing or rust.run.racing
     for kind in _TEXTS:
+        if kind == "thread logs" and racing:
+            continue
         if python.raw(kind) != rust.raw(kind) and python.text(kind) != rust.text(kind):
             found.append(Observable(kind))
     return found

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_skyrs import _results, _summary, _verdicts
+from pytest_skyrs import _names, _results, _summary
 
 if TYPE_CHECKING:
     from pytest_skyrs._parent import Parent
@@ -61,7 +61,7 @@ def step_summary(parent: Parent, rows: list[dict[str, Any]]) -> str:
     lines += ["| verdict | tests |", "|---|---:|"]
     lines += [
         f"| {verdict} | {results.counts[verdict]} |"
-        for verdict in _verdicts.ALL
+        for verdict in _names.ALL
         if results.counts[verdict]
     ]
     if rows:

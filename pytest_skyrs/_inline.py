@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from pytest_skyrs import _compare, _results, _summary, _verdicts
+from pytest_skyrs import _compare, _names, _results, _summary, _verdicts
 from pytest_skyrs._arm import Recorder
 from pytest_skyrs._run import TestRun
 from pytest_skyrs._settings import ArmSettings
@@ -89,7 +89,7 @@ class Inline:
         rust: tuple[TestRun, list[pytest.TestReport]],
     ) -> None:
         case = _verdicts.Case(python[0], rust[0])
-        verdict = _verdicts.DIVERGED
+        verdict = _names.DIVERGED
         if not case.differs:
             verdict = _verdicts.plain_verdict(python[0], rust[0])
         self._counts[verdict] = self._counts.get(verdict, 0) + 1

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEFAULT_NAME = "skyrs-known.yaml"
 _MATCHERS = ("test", "function", "observable")
 _KEYS = {*_MATCHERS, "reason", "issue", "condition", "expires", "verdict"}
 _VERDICTS = ("diverged", "rust-unstable", "crashed", "collection-diverged")

@@ -35,6 +35,7 @@ class LogTap(logging.Handler):
         self._scrub = scrub
         self.heard: list[Heard] = []
         self._before: set[int] = set()
+        self._main = threading.get_ident()
 
     def attach(self) -> None:
         """Listens at the root, and at loggers that don't pass their records on to it.
@@ -53,7 +54,21 @@ class LogTap(logging.Handler):
         """A test begins: threads that run by now, but for this one, aren't its own."""
         self.heard.clear()
         self._before = {thread.ident or 0 for thread in threading.enumerate()}
-        self._before.discard(threading.get_ident())
+        self._main = threading.get_ident()
+        self._before.discard(self._main)
+
+    @property
+    def main(self) -> int:
+        """The thread that runs the test."""
+        return self._main
+
+    def racing(self) -> bool:
+        """Whether threads that the test has started go on after it.
+
+        When they print and what they call then is chance.
+        """
+        known = {*self._before, self._main}
+        return any(thread.ident not in known for thread in threading.enumerate())
 
     def detach(self) -> None:
         """Stops listening."""

@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     _rule("uuid", r"\b(?P<x>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", numbered=True),
     _rule("address", r"\b(?P<x>0x[0-9a-fA-F]{6,16})\b", numbered=True),
     _rule("pid", r"(?i)\b(?:pid|ppid|process(?: id)?)[ =:'\"]{1,4}(?P<x>\d+)\b", numbered=True),
+    _rule("task", r"\b(?P<x>Task-\d+)\b", numbered=True),
     _rule("worker", r"\b(?P<x>(?:popen-)?gw\d+)\b"),
     _rule("tempfile", r"(?<=[/'\"])(?P<x>tmp[a-z0-9_]{8})\b", numbered=True),
     _rule(
@@ -47,9 +48,9 @@ RULES: tuple[Rule, ...] = (
     _rule("timestamp", r"\b(?P<x>1[6-9]\d{8}(?:\.\d+)?)\b", numbered=True),
     _rule(
         "duration",
-        r"(?P<x>\b\d+\.\d+(?:e-?\d+)?) ?(?:ns|us|µs|ms|s|secs?|seconds?|minutes?)\b",
+        r"(?P<x>(?<![\w.])\d+\.\d+(?:e-?\d+)?) ?(?:ns|us|µs|ms|s|secs?|seconds?|minutes?)\b",
     ),
-    _rule("ratio", r"\b(?P<x>\d+\.\d+)x(?!\w)"),
+    _rule("ratio", r"(?<![\w.])(?P<x>\d+\.\d+)x(?!\w)"),
     _rule(
         "port",
         r"(?:127\.0\.0\.1|0\.0\.0\.0|localhost|\[?::1?\]?|\bport)[\]'\",:= ]{1,3}(?P<x>\d{4,5})\b",

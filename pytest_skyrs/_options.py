@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_skyrs import _known, _sandbox, _verdicts
+from pytest_skyrs import _names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DEFAULT_FAIL_ON = (
-    *(_verdicts.DIVERGED, _verdicts.UNSTABLE, _verdicts.CRASHED, _verdicts.COLLECTION),
-)
+_DEFAULT_FAIL_ON = (*(_names.DIVERGED, _names.UNSTABLE, _names.CRASHED, _names.COLLECTION),)
 
 
 def add(parser: pytest.Parser) -> None:
@@ -65,7 +63,7 @@ def add(parser: pytest.Parser) -> None:
         "--skyrs-known",
         metavar="FILE",
         type=Path,
-        help=f"known differences (default: {_known.DEFAULT_NAME} at the root, if it is there)",
+        help=f"known differences (default: {_names.KNOWN_FILE} at the root, if it is there)",
     )
     option(
         "--skyrs-update-known",
@@ -86,7 +84,7 @@ def add(parser: pytest.Parser) -> None:
     option(
         "--skyrs-ports",
         metavar="PORTS",
-        default=",".join(map(str, _sandbox.DEFAULT_PORTS)),
+        default=",".join(map(str, _names.PORTS)),
         help="ports on which nobody may listen when an arm starts (default: %(default)s)",
     )
     option(
@@ -124,7 +122,7 @@ class Options:
         """Where known differences are listed."""
         if self.known is not None:
             return self.known
-        default = Path(config.rootpath / _known.DEFAULT_NAME)
+        default = Path(config.rootpath / _names.KNOWN_FILE)
         return default if default.is_file() else None
 
 
@@ -178,9 +176,9 @@ def read(config: pytest.Config) -> Options:
 def _fail_on(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
-        if name not in _verdicts.ALL:
+        if name not in _names.ALL:
             raise pytest.UsageError(
-                f"--skyrs-fail-on: {name!r} is no verdict; there are {', '.join(_verdicts.ALL)}"
+                f"--skyrs-fail-on: {name!r} is no verdict; there are {', '.join(_names.ALL)}"
             )
     return names
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
 import secrets
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_skyrs import _arms, _known, _playback, _results, _summary, _verdicts
+from pytest_skyrs import _arms, _known, _names, _playback, _results, _summary, _verdicts
 from pytest_skyrs._run import Assembler, TestRun
 from pytest_skyrs._settings import ArmSettings
 from pytest_skyrs._store import Store
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from pytest_skyrs._verdicts import Finding
 
 _RESTARTS = 5
+#: Bytes that a disk has left when something in an arm could not be written.
+_NOTHING_LEFT = 256 << 10
+_ELSEWHERE = "the arms have their folders there, TMPDIR names another place"
+#: Seconds that an arm has to end by itself when the session stops early.
+_PATIENCE = 5.0
 _COLLECTING = "collect"
 
 
@@ -42,7 +49,11 @@ class Parent:
         self._config = config
         self._options = options
         self.folder = _arms.workplace()
-        self._store = Store(self.folder / "runs.sqlite")
+        try:
+            self._store = Store(self.folder / "runs.sqlite")
+        except sqlite3.Error as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise pytest.UsageError(f"{self.folder.parent}: {error}; {_ELSEWHERE}") from None
         self.results = _results.Results(self._store)
         self.arms: dict[str, list[_arms.Arm]] = {"python": [], "rust": []}
         #: What kept the comparison from being complete.
@@ -76,15 +87,24 @@ class Parent:
             self._run_arms(session)
         except _arms.Occupied as error:
             raise pytest.UsageError(str(error)) from None
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, session.Failed) as error:
             # pytest's own way of ending a session is one, too.
-            if not isinstance(error, session.Interrupted):
+            if not isinstance(error, (session.Interrupted, session.Failed)):
                 self.problems.append("interrupted: what follows is what was known by then")
+            self._keep_what_is_known()
             raise
+        except (OSError, sqlite3.Error):
+            problem = self._full_disk()
+            if problem is None:
+                raise
+            self.problems.append(problem)
+            raise pytest.UsageError(problem) from None
         finally:
             if self._running is not None:
                 self._say("ending the arm that runs")
-                self._running.stop()
+                # Under -x it ends by itself as well, after the tear-down of its fixtures.
+                own = isinstance(sys.exc_info()[1], (session.Failed, session.Interrupted))
+                self._running.stop(_PATIENCE if own else 0.0)
                 self._leave(self._running)
         return True
 
@@ -168,8 +188,8 @@ class Parent:
         self._meet_modules(session)
         self._find_missing()
         self._confirm(session)
-        for case in list(self._cases.values()):
-            self._close(session, case)
+        for nodeid in list(self._cases):
+            self._close(session, self._cases.pop(nodeid))
         self._find_uncompared()
         self._check_proofs()
         failed = self._failed_modules.get("python-1")
@@ -228,6 +248,8 @@ class Parent:
             for event in arm.events():
                 if event["event"] == "item":
                     self._store.add_item(arm.settings.name, event["id"])
+                elif event["event"] == "deselected":
+                    self._note_deselected(arm.settings, event["count"])
                 elif event["event"] == "collectreport":
                     self._note_module(arm.settings, event["report"])
                 run = assembler.take(event)
@@ -240,6 +262,10 @@ class Parent:
             how = f"by {signal}" if signal else f"with exit code {arm.finished.get('exit')}"
             unfinished = assembler.unfinished()
             self._say(f"{arm.settings.name} arm: its session ended {how}")
+            full = self._full_disk()
+            if full is not None:
+                # It isn't the fault of the test that ran.
+                raise OSError(errno.ENOSPC, full)
             if not unfinished:
                 return False
             for run in unfinished:
@@ -267,11 +293,21 @@ class Parent:
         if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR) or (
             arm.collected is None and not self._failed_modules.get("python-1")
         ):
-            self._keep = True
+            full = self._full_disk()
+            if full is not None:
+                raise OSError(errno.ENOSPC, full)
+            # A mistyped name explains itself.
+            self._keep = self._keep or code != pytest.ExitCode.USAGE_ERROR
             raise pytest.UsageError(
                 f"the python arm didn't get to its tests (exit code {code}): "
                 f"{arm.problem or ''}\n{arm.tail()}"
             )
+
+    def _note_deselected(self, settings: ArmSettings, count: int) -> None:
+        """The terminal counts them."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and settings.name == "python-1" and not settings.skip:
+            terminal.stats.setdefault("deselected", []).extend([None] * count)
 
     def _note_module(self, settings: ArmSettings, report: dict[str, Any]) -> None:
         """A module wasn't collected, or skipped itself."""
@@ -306,7 +342,7 @@ class Parent:
             _playback.play_collection(self._config, report)
             if nodeid in rust:
                 same = _module_run(nodeid, report), _module_run(nodeid, rust[nodeid])
-                self.results.add(_verdicts.SAME_FAIL, *same, [], None)
+                self.results.add(_names.SAME_FAIL, *same, [], None)
         for nodeid in {**python, **rust}:
             if (nodeid in python) != (nodeid in rust):
                 self._cases[nodeid] = _verdicts.Case(
@@ -365,12 +401,12 @@ class Parent:
     def _close(self, session: pytest.Session, case: _verdicts.Case) -> None:
         """Decides on a test that differed."""
         findings = case.judge()
-        verdict = findings[0].verdict if findings else _verdicts.SAME
+        verdict = findings[0].verdict if findings else _names.SAME
         python = next((run for run in case.python if run is not None), None)
         rust = next((run for run in case.rust if run is not None), None)
         if python is not None and python.reports[:1] and "collect" in python.reports[0]["when"]:
-            if verdict == _verdicts.DIVERGED:
-                verdict = _verdicts.COLLECTION
+            if verdict == _names.DIVERGED:
+                verdict = _names.COLLECTION
             for finding in findings:
                 finding.verdict = verdict
         self._finish(session, python, rust, verdict, findings)
@@ -391,7 +427,7 @@ class Parent:
             entry.seen += entry.speaks_of(run.nodeid)
         if verdict in self._options.fail_on:
             known = self._accept(run.nodeid, findings)
-            verdict = _verdicts.KNOWN if known else verdict
+            verdict = _names.KNOWN if known else verdict
         divergences = self.results.add(verdict, python, rust, findings, known)
         failure = None
         if verdict in self._options.fail_on:
@@ -420,17 +456,42 @@ class Parent:
         """Tests that ran on Python alone, though nothing asked to stop."""
         rust = self._arm("rust")
         stopped = rust.exit is not None and self._config.option.maxfail
+        left = self._count_uncompared()
+        if left and not stopped:
+            self._keep = True
+            self.problems.append(
+                f"{left} tests ran on python alone: the rust arm ended early "
+                f"(its output: {rust.settings.log})"
+            )
+
+    def _count_uncompared(self) -> int:
         left = list(self._store.rest("python-1"))
         for nodeid in left:
             python = self._store.run("python-1", nodeid)
             if python is not None:
-                self.results.add(_verdicts.NOT_COMPARED, python, None, [], None)
-        if left and not stopped:
-            self._keep = True
-            self.problems.append(
-                f"{len(left)} tests ran on python alone: the rust arm ended early "
-                f"(its output: {rust.settings.log})"
-            )
+                self._store.drop_run("python-1", nodeid)
+                self.results.add(_names.NOT_COMPARED, python, None, [], None)
+        return len(left)
+
+    def _keep_what_is_known(self) -> None:
+        """The session ends early: for the report, differences that nothing has explained yet."""
+        for case in self._cases.values():
+            findings = case.judge()
+            if len(case.rust) == 1:
+                for finding in findings:
+                    finding.verdict = _names.INCONCLUSIVE
+            verdict = findings[0].verdict if findings else _names.INCONCLUSIVE
+            python = next((run for run in case.python if run is not None), None)
+            rust = next((run for run in case.rust if run is not None), None)
+            self.results.add(verdict, python, rust, findings, None)
+        self._cases.clear()
+        self._count_uncompared()
+
+    def _full_disk(self) -> str | None:
+        """What is wrong with the place of the arms' folders, if nothing can be written there."""
+        if shutil.disk_usage(self.folder).free > _NOTHING_LEFT:
+            return None
+        return f"{self.folder.parent}: {os.strerror(errno.ENOSPC)}; {_ELSEWHERE}"
 
     def _check_proofs(self) -> None:
         """The arms were what they are called: proxies stood, and Rust was there."""
@@ -454,7 +515,7 @@ class Parent:
         """The first entry, if every finding has one."""
         accepted = []
         for finding in findings:
-            if finding.verdict in (_verdicts.FLAKY, _verdicts.INCONCLUSIVE):
+            if finding.verdict in (_names.FLAKY, _names.INCONCLUSIVE):
                 continue
             entry = next(
                 (

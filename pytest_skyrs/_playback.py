@@ -95,7 +95,7 @@ def _fail(reports: list[pytest.TestReport], text: str) -> None:
 class _Passed:
     """What the terminal's summary needs of a report that passed."""
 
-    __slots__ = ("count_towards_summary", "duration", "nodeid", "when")
+    __slots__ = ("count_towards_summary", "duration", "id", "nodeid", "when")
     outcome = "passed"
     sections = ()
     #: For plugins that look for attributes of their own there.
@@ -103,6 +103,8 @@ class _Passed:
 
     def __init__(self, report: pytest.TestReport) -> None:
         self.nodeid = report.nodeid
+        # pytest 9.2 looks for it.
+        self.id = getattr(report, "id", report.nodeid)
         self.when = report.when
         self.duration = report.duration
         self.count_towards_summary = getattr(report, "count_towards_summary", True)
@@ -119,6 +121,9 @@ def _forget(config: pytest.Config, reports: list[pytest.TestReport]) -> None:
     """The terminal keeps every report to the end; of those that passed it needs little."""
     terminal = cast("TerminalReporter", config.pluginmanager.get_plugin("terminalreporter"))
     if terminal is None or set(terminal.reportchars) & set("pPA"):
+        return
+    if any(report.failed for report in reports):
+        # What its tear-down printed is shown with the failure.
         return
     durations = config.getoption("durations", None) is not None
     for category in ("", "passed"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_skyrs import _github, _known, _results, _verdicts
+from pytest_skyrs import _github, _known, _names, _results
 
 if TYPE_CHECKING:
     from pytest_skyrs._parent import Parent
@@ -87,7 +87,7 @@ def _head(parent: Parent) -> dict[str, Any]:
         "stale": parent.stale,
         "closing": _results.closing_line(results, problem),
         "arms": [_arm(arm) for arms in parent.arms.values() for arm in arms],
-        "counts": {verdict: results.counts[verdict] for verdict in _verdicts.ALL},
+        "counts": {verdict: results.counts[verdict] for verdict in _names.ALL},
         "routes": table,
         "never_reached": never,
         "normalisation": dict(results.normalised),
@@ -173,7 +173,7 @@ def _propose(parent: Parent) -> None:
     if not fresh:
         return
     known = parent.options.known_path(parent.config)
-    base = known or parent.config.rootpath / _known.DEFAULT_NAME
+    base = known or parent.config.rootpath / _names.KNOWN_FILE
     place = base.with_name(f"{base.stem}.proposed{base.suffix}")
     text = (
         "# Proposed by --skyrs-update-known. An entry counts when it is in the list of known\n"

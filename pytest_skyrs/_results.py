@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pytest_skyrs import _verdicts
+from pytest_skyrs import _names
 
 if TYPE_CHECKING:
     from pytest_skyrs._arms import Arm
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _RESOURCES = ("open files", "threads", "child processes", "memory")
 #: Bytes of resident memory that a test may add on Rust beyond what it adds on Python.
-_MEMORY_SLACK = 4 << 20
+_MEMORY_SLACK = 8 << 20
 _SHOWN_RESOURCES = 200
 
 
@@ -65,16 +65,14 @@ class Results:
         assert either is not None
         if python is not None and rust is not None:
             self._compare_costs(python, rust)
-        if verdict in (_verdicts.SAME, _verdicts.SAME_FAIL, _verdicts.VACUOUS):
+        if verdict in (_names.SAME, _names.SAME_FAIL, _names.VACUOUS):
             self._add_bodies(python, rust)
         divergences = []
-        if verdict not in (_verdicts.FLAKY,):
+        if verdict not in (_names.FLAKY,):
             for finding in findings:
-                if finding.verdict != _verdicts.FLAKY:
+                if finding.verdict != _names.FLAKY:
                     divergences.append(self._number(either.nodeid, finding, known))
-        noise = [
-            finding.observable.kind for finding in findings if finding.verdict == _verdicts.FLAKY
-        ]
+        noise = [finding.observable.kind for finding in findings if finding.verdict == _names.FLAKY]
         self.noise.update(noise)
         self._store.add_verdict(
             {
@@ -102,7 +100,7 @@ class Results:
     def _number(self, test: str, finding: Finding, known: dict[str, str] | None) -> dict[str, Any]:
         self.divergences += 1
         function = finding.shown.function
-        if function is not None and finding.verdict != _verdicts.INCONCLUSIVE:
+        if function is not None and finding.verdict != _names.INCONCLUSIVE:
             self.calls_diverged[function] += finding.observable.kind == "call"
         return {**divergence(f"d{self.divergences}", test, finding), "known": known}
 
@@ -117,6 +115,9 @@ class Results:
         for function, paths in rust.paths.items():
             if paths.get("rust"):
                 self.reached[function] += 1
+        if python.racing:
+            # What its threads hold when it ends is chance.
+            return
         for what, ours, theirs in zip(_RESOURCES, python.resources, rust.resources):
             slack = _MEMORY_SLACK if what == "memory" else 0
             if theirs - max(ours, 0) > slack and len(self.resources) < _SHOWN_RESOURCES:
@@ -140,7 +141,7 @@ class Results:
     @property
     def compared(self) -> int:
         """Tests that ran on both."""
-        return sum(self.counts.values()) - self.counts[_verdicts.NOT_COMPARED]
+        return sum(self.counts.values()) - self.counts[_names.NOT_COMPARED]
 
 
 def divergence(identifier: str, test: str, finding: Finding) -> dict[str, Any]:
@@ -230,11 +231,11 @@ def closing_line(results: Results, problem: str | None) -> str:
     """The verdicts in one line."""
     counts = results.counts
     parts = [f"{results.compared} compared"]
-    for verdict in _verdicts.ALL:
-        if not counts[verdict] and verdict not in (_verdicts.SAME, _verdicts.DIVERGED):
+    for verdict in _names.ALL:
+        if not counts[verdict] and verdict not in (_names.SAME, _names.DIVERGED):
             continue
         part = f"{counts[verdict]} {verdict}"
-        if verdict == _verdicts.DIVERGED and results.calls_diverged:
+        if verdict == _names.DIVERGED and results.calls_diverged:
             calls = sum(results.calls_diverged.values())
             functions = len(results.calls_diverged)
             part += f" ({plural(calls, 'call')} of {plural(functions, 'function')})"

@@ -70,6 +70,7 @@ class TestRun:
         return ", ".join(
             f"{report.get('when')} {report['outcome']}"
             + (f" (xfail: {report['wasxfail']})" if "wasxfail" in report else "")
+            + _import_error(report)
             for report in self.reports
         )
 
@@ -88,13 +89,11 @@ class TestRun:
             for title, content in report.get("sections", [])
             if title.startswith(f"Captured {stream}")
         }
-        return "".join(
-            f"[{title.rpartition(' ')[2]}]\n{content}\n" for title, content in sections.items()
-        )
+        return "".join(sections.values())
 
     @property
     def logs(self) -> list[str]:
-        """Log records, a line each."""
+        """Log records of the thread that ran the test, a line each."""
         return list((self.record or {}).get("logs", []))
 
     @property
@@ -103,9 +102,14 @@ class TestRun:
         return list((self.record or {}).get("foreign_logs", []))
 
     @property
-    def log_threads(self) -> int:
-        """How many threads wrote them."""
-        return int((self.record or {}).get("log_threads", 0))
+    def thread_logs(self) -> list[str]:
+        """Log records of threads that the test started, a line each."""
+        return list((self.record or {}).get("thread_logs", []))
+
+    @property
+    def racing(self) -> bool:
+        """Whether threads of the test went on after it."""
+        return bool((self.record or {}).get("racing", False))
 
     @property
     def warnings(self) -> list[str]:
@@ -156,6 +160,14 @@ class TestRun:
     def python_calls(self) -> int:
         """Calls that the originals answered."""
         return sum(sum(paths.values()) for paths in self.paths.values()) - self.rust_calls
+
+
+def _import_error(report: dict[str, Any]) -> str:
+    """Why a module wasn't collected: the last line that pytest has on it."""
+    text = report.get("longrepr")
+    if report.get("when") != "collect" or not isinstance(text, str) or not text.strip():
+        return ""
+    return f": {text.strip().splitlines()[-1].removeprefix('E  ').strip()}"
 
 
 def from_json(data: dict[str, Any]) -> TestRun:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_skyrs._settings import ArmSettings
 
-#: Where SkyPilot's API server and its queue listen.
-DEFAULT_PORTS = (46580, 50011)
 #: They would lead out of the arm's HOME.
 _XDG = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pytest
 
-from pytest_skyrs import _verdicts
+from pytest_skyrs import _names
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -40,18 +40,18 @@ class Expected(NamedTuple):
 
 #: By the name of the test.
 EXPECTED = {
-    "wrong_result": Expected(_verdicts.DIVERGED, "double", "returned 7"),
-    "wrong_exception_type": Expected(_verdicts.DIVERGED, "parse", "raised TypeError"),
-    "lost_log_line": Expected(_verdicts.DIVERGED, "logged", ""),
-    "mutated_argument": Expected(_verdicts.DIVERGED, "total", "left the arguments as"),
-    "slow_leak": Expected(_verdicts.SAME, None, "open files"),
-    "crash": Expected(_verdicts.CRASHED, None, "died"),
-    "once_in_fifty": Expected(_verdicts.UNSTABLE, "square", ""),
-    "right": Expected(_verdicts.SAME),
-    "declined": Expected(_verdicts.VACUOUS),
-    "never_called": Expected(_verdicts.VACUOUS),
-    "fails_on_both": Expected(_verdicts.SAME_FAIL),
-    "flaky_on_python": Expected(_verdicts.FLAKY),
+    "wrong_result": Expected(_names.DIVERGED, "double", "returned 7"),
+    "wrong_exception_type": Expected(_names.DIVERGED, "parse", "raised TypeError"),
+    "lost_log_line": Expected(_names.DIVERGED, "logged", ""),
+    "mutated_argument": Expected(_names.DIVERGED, "total", "left the arguments as"),
+    "slow_leak": Expected(_names.SAME, None, "open files"),
+    "crash": Expected(_names.CRASHED, None, "died"),
+    "once_in_fifty": Expected(_names.UNSTABLE, "square", ""),
+    "right": Expected(_names.SAME),
+    "declined": Expected(_names.VACUOUS),
+    "never_called": Expected(_names.VACUOUS),
+    "fails_on_both": Expected(_names.SAME_FAIL),
+    "flaky_on_python": Expected(_names.FLAKY),
 }
 
 
@@ -151,7 +151,7 @@ def _judge(name: str, expected: Expected, report: dict[str, Any]) -> str | None:
             return f"{wanted} isn't named with its arguments: {found}"
         if expected.text not in named[0]["rust"]:
             return f"{expected.text!r} isn't in {named[0]['rust']!r}"
-    elif expected.verdict == _verdicts.CRASHED:
+    elif expected.verdict == _names.CRASHED:
         if not any(expected.text in item["rust"] for item in found):
             return f"{expected.text!r} is in none of {found}"
     elif expected.text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from pytest_skyrs import _results, _verdicts
+from pytest_skyrs import _names, _results
 from pytest_skyrs._results import plural
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pytest_skyrs._parent import Parent
 
 _LETTERS = {
-    _verdicts.DIVERGED: "D",
-    _verdicts.UNSTABLE: "U",
-    _verdicts.CRASHED: "C",
-    _verdicts.COLLECTION: "D",
-    _verdicts.FLAKY: "~",
-    _verdicts.INCONCLUSIVE: "?",
-    _verdicts.KNOWN: "k",
-    _verdicts.VACUOUS: "v",
+    _names.DIVERGED: "D",
+    _names.UNSTABLE: "U",
+    _names.CRASHED: "C",
+    _names.COLLECTION: "D",
+    _names.FLAKY: "~",
+    _names.INCONCLUSIVE: "?",
+    _names.KNOWN: "k",
+    _names.VACUOUS: "v",
 }
 _SHOWN = 20
 _TEXT_LINES = 40
@@ -58,7 +58,7 @@ def status(report: pytest.TestReport, verdict: str) -> tuple[str, str, str] | No
     if report.failed:
         return "failed", letter, verdict.upper()
     if report.passed and report.when == "call" and not hasattr(report, "wasxfail"):
-        return "passed", letter if verdict != _verdicts.VACUOUS else ".", f"PASSED ({verdict})"
+        return "passed", letter if verdict != _names.VACUOUS else ".", f"PASSED ({verdict})"
     return None
 
 
@@ -78,10 +78,10 @@ def _short(text: str, limit: int = 120) -> str:
 def failure_text(verdict: str, divergences: list[dict[str, Any]]) -> str:
     """What a failing test shows in the place of a traceback."""
     explained = {
-        _verdicts.DIVERGED: "rust differs from python, in every run",
-        _verdicts.UNSTABLE: "rust contradicts itself; python doesn't",
-        _verdicts.CRASHED: "the session crashed on rust; on python it didn't",
-        _verdicts.COLLECTION: "it is collected on one backend only",
+        _names.DIVERGED: "rust differs from python, in every run",
+        _names.UNSTABLE: "rust contradicts itself; python doesn't",
+        _names.CRASHED: "the session crashed on rust; on python it didn't",
+        _names.COLLECTION: "it is collected on one backend only",
     }
     lines = [f"skyrs: {verdict}: {explained.get(verdict, 'it counts as a failure here')}"]
     for divergence in divergences[:_SHOWN]:
@@ -243,7 +243,7 @@ def _other_lines(parent: Parent) -> list[str]:
             f"{kind} in {plural(count, 'test')}" for kind, count in results.noise.most_common()
         ]
         lines.append(f"python itself doesn't repeat: {', '.join(parts)}")
-    for verdict in (_verdicts.FLAKY, _verdicts.INCONCLUSIVE):
+    for verdict in (_names.FLAKY, _names.INCONCLUSIVE):
         shown = [row for row in parent.verdicts() if row["verdict"] == verdict][:_SHOWN]
         lines += [f"{verdict}: {row['id']}: {_reason(row)}" for row in shown]
     lines += [f"stale known difference: {text}" for text in parent.stale]

@@ -167,8 +167,11 @@ def main(plan_path: str) -> None:
         result = {"exit": None, "problem": str(error), "leftovers": [], "seconds": 0.0}
     result_path = Path(plan["result"])
     partial = result_path.with_suffix(".partial")
-    partial.write_text(json.dumps(result), encoding="utf-8")
-    partial.replace(result_path)
+    try:
+        partial.write_text(json.dumps(result), encoding="utf-8")
+        partial.replace(result_path)
+    except OSError as error:
+        sys.exit(f"skyrs: {result_path}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -6,30 +6,21 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_skyrs import _compare
+from pytest_skyrs import _compare, _names
 
 if TYPE_CHECKING:
     from pytest_skyrs._compare import Observable
     from pytest_skyrs._run import TestRun
 
-SAME = "same"
-SAME_FAIL = "same-fail"
-VACUOUS = "vacuous"
-DIVERGED = "diverged"
-UNSTABLE = "rust-unstable"
-FLAKY = "flaky-control"
-INCONCLUSIVE = "inconclusive"
-CRASHED = "crashed"
-COLLECTION = "collection-diverged"
-KNOWN = "known"
-NOT_COMPARED = "not-compared"
-
-ALL = (
-    *(SAME, SAME_FAIL, VACUOUS, DIVERGED, UNSTABLE, FLAKY, INCONCLUSIVE),
-    *(CRASHED, COLLECTION, KNOWN, NOT_COMPARED),
-)
 #: The most telling first.
-_ORDER = (CRASHED, DIVERGED, COLLECTION, UNSTABLE, INCONCLUSIVE, FLAKY)
+_ORDER = (
+    _names.CRASHED,
+    _names.DIVERGED,
+    _names.COLLECTION,
+    _names.UNSTABLE,
+    _names.INCONCLUSIVE,
+    _names.FLAKY,
+)
 
 #: How many times a difference without a differing call must repeat itself.
 ROUNDS = 3
@@ -84,7 +75,7 @@ class Case:
                 f"{len(crashes)} of {len(rust)} runs",
                 None,
             )
-            return [Finding(_compare.Observable("crash"), CRASHED, shown)]
+            return [Finding(_compare.Observable("crash"), _names.CRASHED, shown)]
         findings = []
         for observable in self.observables:
             verdict = self._judge(observable, python, rust)
@@ -98,11 +89,11 @@ class Case:
         here = [run is not None for run in self.python]
         there = [run is not None for run in self.rust]
         if len(set(here)) > 1:
-            verdict = FLAKY
-        elif len(set(there)) > 1:
-            verdict = INCONCLUSIVE
+            verdict = _names.FLAKY
+        elif len(set(there)) > 1 or len(here) < 2 or len(there) < 2:
+            verdict = _names.INCONCLUSIVE
         else:
-            verdict = COLLECTION
+            verdict = _names.COLLECTION
         words = {True: "collected", False: "not collected"}
         shown = _compare.Shown(None, None, words[here[0]], words[there[0]], "", None)
         return Finding(_compare.Observable("collection"), verdict, shown)
@@ -113,14 +104,20 @@ class Case:
         ours = [view.value(observable) for view in python]
         theirs = [view.value(observable) for view in rust]
         if len(set(ours)) > 1:
-            return FLAKY
+            return _names.FLAKY
+        if len(ours) < 2 or len(theirs) < 2:
+            # Nothing is called a difference that wasn't seen again.
+            return _names.INCONCLUSIVE
+        if observable.kind == "call" and all(set(ours[0]) < set(value) for value in theirs):
+            # To the same arguments, python's answer and another one.
+            return _names.UNSTABLE
         if ours[0] not in theirs and len(set(theirs)) == 1:
-            return DIVERGED
+            return _names.DIVERGED
         # Rust contradicts itself, or never did it again. That it is Rust's doing shows in a
         # call that got another answer, or when it happens time and again.
         if observable.kind == "call" or sum(value != ours[0] for value in theirs) > 1:
-            return UNSTABLE
-        return INCONCLUSIVE
+            return _names.UNSTABLE
+        return _names.INCONCLUSIVE
 
     def needs_python(self) -> bool:
         """Whether another Python run would tell more."""
@@ -130,7 +127,7 @@ class Case:
 
     def needs_rust(self) -> bool:
         """Whether another Rust run would tell more."""
-        if self.judge()[0].verdict == FLAKY:
+        if self.judge()[0].verdict == _names.FLAKY:
             return False
         return len(self.rust) == 1 or (len(self.rust) <= ROUNDS and self._is_weak())
 
@@ -139,7 +136,10 @@ class Case:
         findings = self.judge()
         if any(finding.observable.kind in ("call", "crash") for finding in findings):
             return False
-        return any(finding.verdict in (DIVERGED, UNSTABLE, COLLECTION) for finding in findings)
+        return any(
+            finding.verdict in (_names.DIVERGED, _names.UNSTABLE, _names.COLLECTION)
+            for finding in findings
+        )
 
 
 def _telling_pair(
@@ -155,5 +155,5 @@ def _telling_pair(
 def plain_verdict(python: TestRun, rust: TestRun) -> str:
     """The verdict on a test whose runs don't differ."""
     if python.failed:
-        return SAME_FAIL
-    return SAME if rust.rust_calls else VACUOUS
+        return _names.SAME_FAIL
+    return _names.SAME if rust.rust_calls else _names.VACUOUS

@@ -1,17 +1,18 @@
-"""Runs SkyPilot's own tests with and without the shim and compares the result of every test.
+"""Runs SkyPilot's own tests plainly, and on both backends, and compares.
 
-    python tools/upstream.py [--work DIR] [--release 0.14.1] [-- PYTEST ARGUMENTS]
+    python tools/upstream.py [--release 0.14.1] [--python PYTHON] [--runs 1] [-- PYTEST ARGUMENTS]
 
-The tests come from SkyPilot's sdist; the SkyPilot under test is the one that is installed. Each
-run has its own HOME. What a run leaves behind (SkyPilot's tests start a real API server whose
-executors outlive them) is adopted and ended, so that the second run doesn't talk to the first
-one's server. Tests that differ are run once more on both sides:
-one whose result without the shim isn't the same twice says nothing about the shim.
+The tests come from SkyPilot's sdist; the SkyPilot under test is the one that is installed for
+PYTHON, this one by default. The plain run has a HOME of its own, as the arms of the double run
+have, and what it leaves behind is ended. It fails if a double run reports a difference, or if a
+test's result isn't that of the plain run. A test whose result the plain run itself doesn't repeat
+says nothing and is named.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -28,7 +29,9 @@ TOOLS = pathlib.Path(__file__).parent
 # Real clouds, or the network.
 NEED_THE_NETWORK = ("test_smoke.py", "test_api_compatibility.py")
 PORTS = (46580, 50011)
-Outcomes = dict[str, dict[str, str]]
+#: Verdicts that mean nothing was wrong with the backends.
+HARMLESS = ("same", "same-fail", "vacuous", "flaky-control", "inconclusive", "known")
+Outcomes = dict[str, str]
 
 
 def fetch_tests(work: pathlib.Path, release: str) -> pathlib.Path:
@@ -45,55 +48,79 @@ def fetch_tests(work: pathlib.Path, release: str) -> pathlib.Path:
                 tar.extractall(work, members, filter="data")
             else:
                 tar.extractall(work, members)
+    # Theirs isn't in the sdist; without one pytest would take ours from above.
+    (tests / "pytest.ini").write_text("[pytest]\n")
     return tests
 
 
-def run(
-    name: str, tests: pathlib.Path, work: pathlib.Path, prefix: list[str], arguments: list[str]
-) -> Outcomes:
-    for port in PORTS:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                sys.exit(f"something listens on 127.0.0.1:{port}; the tests would talk to it")
-    home = work / f"home-{name}"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    outcomes = work / f"{name}.jsonl"
-    outcomes.unlink(missing_ok=True)
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "PYTHONPATH": str(TOOLS),
-        "PYTHONHASHSEED": "0",
-        "SKY_RS_OUTCOMES": str(outcomes),
-        "SKY_RS_PATCH_STATS_DIR": str(work / f"stats-{name}"),
-    }
-    shutil.rmtree(work / f"stats-{name}", ignore_errors=True)
-    command = [sys.executable, *prefix, "-m", "pytest", "-p", "outcomes", "-q", "--tb=no"]
-    command += ["-p", "no:cacheprovider", "-p", "no:skyrs", f"--basetemp={work / f'tmp-{name}'}"]
-    command += [argument for name in NEED_THE_NETWORK for argument in ("--ignore", name)]
-    start = time.monotonic()
-    with (work / f"{name}.log").open("wb") as log:
-        subprocess.run(
-            command + arguments,
-            cwd=tests,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    leftovers = _processes.end_descendants()
-    found: Outcomes = {}
-    for line in outcomes.read_text().splitlines() if outcomes.is_file() else []:
-        nodeid, when, outcome = json.loads(line)
-        found.setdefault(nodeid, {})[when] = outcome
-    print(
-        f"{name}: {summary(found)} in {time.monotonic() - start:.0f} s; "
-        f"ended {len(leftovers)} processes that were left behind",
-        flush=True,
-    )
-    return found
+class Session:
+    """Where and how the sessions of one release run."""
+
+    def __init__(
+        self, python: str, tests: pathlib.Path, work: pathlib.Path, arguments: list[str]
+    ) -> None:
+        self._python = python
+        self._tests = tests
+        self._work = work
+        self._arguments = ["-q", "--tb=no", "-W", "ignore", "-p", "skypilot_fixtures"]
+        # A module whose imports aren't there would end a plain run.
+        self._arguments += ["--continue-on-collection-errors", "-p", "no:cacheprovider"]
+        self._arguments += [part for name in NEED_THE_NETWORK for part in ("--ignore", name)]
+        self._arguments += arguments
+
+    def _run(self, name: str, *arguments: str, **environment: str) -> float:
+        for port in PORTS:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    sys.exit(f"something listens on 127.0.0.1:{port}; the tests would talk to it")
+        home = self._work / f"home-{name}"
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        variables = {
+            "HOME": str(home),
+            "PYTHONPATH": str(TOOLS),
+            "PYTHONHASHSEED": "0",
+            "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
+        }
+        command = [self._python, "-m", "pytest", *self._arguments, *arguments]
+        start = time.monotonic()
+        with (self._work / f"{name}.log").open("wb") as log:
+            subprocess.run(
+                command,
+                cwd=self._tests,
+                env={**os.environ, **variables, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        seconds = time.monotonic() - start
+        _processes.end_descendants()
+        shutil.rmtree(home, ignore_errors=True)
+        return seconds
+
+    def plain(self, name: str, *arguments: str) -> tuple[Outcomes, float]:
+        path = self._work / f"{name}.jsonl"
+        path.unlink(missing_ok=True)
+        basetemp = f"--basetemp={self._work / f'tmp-{name}'}"
+        own = ["-p", "outcomes", "-p", "no:skyrs", basetemp, *arguments]
+        seconds = self._run(name, *own, SKY_RS_OUTCOMES=str(path))
+        phases: dict[str, dict[str, str]] = {}
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            nodeid, when, outcome = json.loads(line)
+            phases.setdefault(nodeid, {})[when] = outcome
+        return {nodeid: verdict(found) for nodeid, found in phases.items()}, seconds
+
+    def both(self, name: str) -> tuple[dict, float]:
+        path = self._work / f"{name}.json"
+        path.unlink(missing_ok=True)
+        seconds = self._run(name, "--skyrs-both", f"--skyrs-json={path}")
+        if not path.is_file():
+            sys.exit(f"the double run gave no report; see {self._work / f'{name}.log'}")
+        return json.loads(path.read_text()), seconds
+
+    def log(self, name: str) -> str:
+        return (self._work / f"{name}.log").read_text(errors="replace")
 
 
 def verdict(phases: dict[str, str]) -> str:
@@ -103,58 +130,65 @@ def verdict(phases: dict[str, str]) -> str:
 
 
 def summary(outcomes: Outcomes) -> str:
-    counts: dict[str, int] = {}
-    for phases in outcomes.values():
-        counts[verdict(phases)] = counts.get(verdict(phases), 0) + 1
+    counts = collections.Counter(outcomes.values())
     return ", ".join(f"{counts[name]} {name}" for name in sorted(counts)) or "nothing ran"
 
 
-def different(plain: Outcomes, shim: Outcomes) -> list[str]:
-    return sorted(
-        nodeid for nodeid in plain.keys() | shim.keys() if plain.get(nodeid) != shim.get(nodeid)
-    )
+def section(log: str, title: str) -> str:
+    """The plugin's part of the terminal."""
+    lines = log.splitlines()
+    starts = [at for at, line in enumerate(lines) if title in line and line.startswith("=")]
+    if not starts:
+        return log[-3000:]
+    ends = [at for at in range(starts[0], len(lines)) if lines[at].startswith("skyrs:")]
+    return "\n".join(lines[starts[0] : (ends[-1] if ends else len(lines)) + 1])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path(".work/upstream"))
     parser.add_argument("--release", default="0.14.1")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--runs", type=int, default=1, help="double runs in a row")
     parser.add_argument("arguments", nargs="*", help="for pytest")
     options = parser.parse_args()
     _processes.adopt_orphans()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    tests = fetch_tests(work, options.release)
-    shim = ["-m", "sky_rs_patch.activate"]
-    arguments = options.arguments or ["-n", "2", "--dist", "loadfile"]
+    python = str(pathlib.Path(options.python).absolute())
+    session = Session(python, fetch_tests(work, options.release), work, options.arguments)
 
-    without = run("without-shim", tests, work, [], arguments)
-    with_shim = run("with-shim", tests, work, shim, arguments)
-    if not without:
-        print(f"nothing ran; see {work / 'without-shim.log'}")
+    plain, plain_seconds = session.plain("plain")
+    print(f"plain: {summary(plain)} in {plain_seconds:.0f} s", flush=True)
+    if not plain:
+        print(session.log("plain")[-3000:])
         return 1
-    suspects = different(without, with_shim)
-    real = []
-    if suspects:
-        print(f"{len(suspects)} tests differ; their files run once more:", *suspects, sep="\n  ")
-        files = sorted({nodeid.partition("::")[0] for nodeid in suspects})
-        again_without = run("without-shim-again", tests, work, [], [*arguments, *files])
-        again_with = run("with-shim-again", tests, work, shim, [*arguments, *files])
-        for nodeid in suspects:
-            control = without.get(nodeid), again_without.get(nodeid)
-            routed = with_shim.get(nodeid), again_with.get(nodeid)
-            if control[0] == control[1] and control[0] not in routed:
-                real.append(nodeid)
-                print(f"DIFFERENT: {nodeid}: {control} without the shim, {routed} with it")
-            else:
-                print(f"unstable: {nodeid}: {control} without the shim, {routed} with it")
-    print(f"{len(without)} tests, {len(real)} different with the shim")
-    subprocess.run(
-        [sys.executable, "-m", "sky_rs_patch", "status", "--from", str(work / "stats-with-shim")],
-        check=False,
-        cwd=work,
-    )
-    return 1 if real else 0
+    bad = 0
+    for number in range(1, options.runs + 1):
+        name = f"both-{number}"
+        report, seconds = session.both(name)
+        print(section(session.log(name), "skyrs: python and rust"))
+        ratio = seconds / plain_seconds
+        print(f"double run {number}: {seconds:.0f} s, {ratio:.2f} times the plain run", flush=True)
+        bad += sum(row["verdict"] not in HARMLESS for row in report["tests"])
+        bad += len(report["problems"])
+        rows = {row["id"]: row["outcome"]["python"] for row in report["tests"]}
+        other = {
+            nodeid
+            for nodeid in plain.keys() | rows.keys()
+            if (plain.get(nodeid) or "lost") != (rows.get(nodeid) or "lost")
+        }
+        if other:
+            files = sorted({nodeid.partition("::")[0] for nodeid in other})
+            again, _ = session.plain("plain-again", *files)
+            for nodeid in sorted(other):
+                control = plain.get(nodeid), again.get(nodeid)
+                unstable = control[0] != control[1]
+                bad += not unstable
+                kind = "unstable" if unstable else "DIFFERENT"
+                print(f"{kind}: {nodeid}: plain {control}, in the python arm {rows.get(nodeid)}")
+    print(f"{len(plain)} tests, {options.runs} double runs, {bad} wrong")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

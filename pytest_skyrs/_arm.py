@@ -6,9 +6,11 @@ arm's main process writes down what happens, for the parent to read: `Writer`.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 #: The arm that this process belongs to: never two.
 _joined: ArmSettings | None = None
 
+#: This process's own folder, if the arm's is on another machine.
+_away: str | None = None
+
 #: Options by which pytest and its plugins write files: the parent writes them, once.
 _REPORT_OPTIONS: dict[str, object] = {
     "xmlpath": None,
@@ -45,11 +50,31 @@ _REPORT_OPTIONS: dict[str, object] = {
 }
 
 
+class StaleProcess(Exception):
+    """This process's modules were loaded for another arm."""
+
+
+class Refusal:
+    """Ends the session of a stale process.
+
+    Raising it earlier would look like a crash to xdist, which then tries the same process again.
+    """
+
+    def __init__(self, problem: StaleProcess) -> None:
+        self._problem = problem
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Tells xdist's main process."""
+        raise self._problem
+
+
 def join(backend: str, settings: ArmSettings | None = None) -> None:
     """Puts this process on a backend, before SkyPilot is imported.
 
     Raises:
-        pytest.UsageError: if the process can't serve the backend, or served another arm.
+        pytest.UsageError: if the process can't serve the backend.
+        StaleProcess: if it served another arm.
     """
     import sky_rs_patch
     from sky_rs_patch import _extension, _finder, _stats, _switch
@@ -70,8 +95,9 @@ def join(backend: str, settings: ArmSettings | None = None) -> None:
 
 def _be_of_one_arm(settings: ArmSettings) -> None:
     global _joined
-    if _joined is not None and _joined.folder != settings.folder:
-        raise pytest.UsageError(
+    # Their folders may have the same name.
+    if _joined is not None and _joined != settings:
+        raise StaleProcess(
             f"process {os.getpid()} served the arm {_joined.name} before, and its modules are "
             f"still loaded; {settings.name} needs a fresh one (a socket server that ends after "
             "one session, started again in a loop)"
@@ -81,7 +107,9 @@ def _be_of_one_arm(settings: ArmSettings) -> None:
 
 def _settle_on_another_machine(settings: ArmSettings) -> None:
     """A worker that no parent has prepared makes its own HOME."""
-    folder = tempfile.mkdtemp(prefix=f"skyrs-{settings.name}-")
+    global _away
+    _away = folder = tempfile.mkdtemp(prefix=f"skyrs-{settings.name}-")
+    atexit.register(_remove, folder, os.getpid())
     for variable, name in (("HOME", "home"), ("TMPDIR", "tmp")):
         path = Path(folder, name)
         path.mkdir()
@@ -91,15 +119,26 @@ def _settle_on_another_machine(settings: ArmSettings) -> None:
     os.environ["SKY_RS_PATCH_STATS_DIR"] = str(Path(folder, "stats"))
 
 
+def _remove(folder: str, pid: int) -> None:
+    # Not by a child that tests have forked.
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def adapt_options(config: pytest.Config, settings: ArmSettings) -> None:
     """Turns off what only the parent may do, and makes random choices repeatable."""
     options = vars(config.option)
     for name, neutral in _REPORT_OPTIONS.items():
         if name in options:
             options[name] = neutral
+    if _away is not None:
+        options["basetemp"] = str(Path(_away, "tmp", "pytest"))
     fix_seeds(config.option, settings.seed)
-    if settings.serial and "numprocesses" in options:
-        options.update(numprocesses=0, dist="no", tx=[], maxprocesses=None)
+    distributes = options.get("numprocesses") or options.get("tx")
+    # A worker has the options, too.
+    if settings.confirming and distributes and not hasattr(config, "workerinput"):
+        # The same file in the same order, as without workers.
+        options["dist"] = "loadfile"
 
 
 def fix_seeds(option: Any, seed: int) -> None:
@@ -125,9 +164,7 @@ class Recorder:
         self._emit = emit
         self._canonical = Canonical(_roots(settings), same_process=settings.backend == "both")
         self._tap = LogTap(self._canonical.text)
-        self._calls = CallRecorder(
-            self._canonical, self._tap, keep_arguments=settings.keep_arguments
-        )
+        self._calls = CallRecorder(self._canonical, self._tap, keep_arguments=settings.confirming)
         self._meter = Meter()
         self._last = self._meter.read()
         self._output: _output.OutputTap | None = None
@@ -448,8 +485,11 @@ class Selection:
     def __init__(self, settings: ArmSettings) -> None:
         self._tests = None if settings.tests is None else set(settings.tests)
         self._files = {nodeid.partition("::")[0] for nodeid in settings.tests or ()}
-        skip = settings.skip and Path(settings.skip).read_text(encoding="ascii").splitlines()
-        self._skip = {json.loads(line) for line in skip or ()}
+        self._skip: set[str] = set()
+        # On another machine it isn't there: what is run again isn't compared again.
+        if settings.skip is not None and Path(settings.skip).exists():
+            lines = Path(settings.skip).read_text(encoding="ascii").splitlines()
+            self._skip = {json.loads(line) for line in lines}
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Spares importing modules whose tests aren't wanted."""

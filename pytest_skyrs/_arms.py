@@ -131,7 +131,8 @@ class Arm:
         elif kind == "finish":
             self.exit = event["exit"]
         elif kind == "internalerror":
-            self.problem = event["text"]
+            # What follows a worker's error is xdist's.
+            self.problem = self.problem or event["text"]
         else:
             return False
         return True

@@ -157,7 +157,10 @@ def fields(value: object) -> dict[str, Any] | None:
     return found
 
 
-_ORDINARY_ACCESS = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
+#: Each built-in type has its own, which does as that of `object` does.
+_ORDINARY_ACCESS: tuple[Any, ...] = tuple(
+    base.__getattribute__ for base in (object, types.SimpleNamespace, *_BUILTIN_BASES)
+)
 
 
 def _sorted_fields(value: object) -> list[tuple[str, Any]]:
@@ -355,8 +358,9 @@ class _Digester(_Walker):
         digests = []
         for item in items:
             inner = _Digester(self.scrub)
-            inner._open = self._open
+            inner._open, inner._nodes = self._open, self._nodes
             inner.write(item, depth)
+            self._nodes = inner._nodes
             digests.append(inner._hash.digest())
         self._put(tag, b"".join(sorted(digests)))
 
@@ -430,8 +434,9 @@ class _Describer(_Walker):
         texts = []
         for item in items:
             inner = _Describer(self.scrub, self._room)
-            inner._open = self._open
+            inner._open, inner._nodes = self._open, self._nodes
             inner.write(item, depth)
+            self._nodes = inner._nodes
             texts.append(inner.result())
         self._add(f"{tag}({{{', '.join(sorted(texts))}}})")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, Union
 
 from pytest_skyrs._normalise import normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_skyrs._run import TestRun
 
 #: Outcomes of a function's calls by their arguments.
@@ -22,8 +25,7 @@ class Observable(NamedTuple):
     Attributes:
         kind: ``call`` (answers to the same arguments), ``sequence`` (which calls were made),
             ``results`` (answers in order), ``outcome``, ``exception``, ``stdout``, ``stderr``,
-            ``logs`` (of the test's thread), ``thread logs`` (of others that it started),
-            ``warnings``.
+            ``logs`` (of the test's thread), ``warnings``.
         function: of a call or a sequence.
         args: digest of a call's arguments.
     """
@@ -33,15 +35,55 @@ class Observable(NamedTuple):
     args: str | None = None
 
 
-_TEXTS = ("outcome", "exception", "stdout", "stderr", "logs", "thread logs", "warnings")
+_THREAD_LOGS = "thread logs"
+_NUMBER = re.compile(r"<([A-Z ]+)\d+>")
+_TEXTS = ("outcome", "exception", "stdout", "stderr", "logs", "warnings")
+
+
+class Company:
+    """What must be known of all runs of a test to look at one of them.
+
+    Attributes:
+        racing: threads of one of them went on after it.
+    """
+
+    def __init__(self, runs: Iterable[TestRun]) -> None:
+        self._runs = list(runs)
+        self.racing = any(run.racing for run in self._runs)
+        self._messages: set[str] | None = None
+
+    @property
+    def messages(self) -> set[str]:
+        """Lines that threads logged, in a form that is the same in each run."""
+        if self._messages is None:
+            self._messages = {
+                _unnumbered(normalise(line, Counter()))
+                for run in self._runs
+                for message in (*run.foreign_logs, *map(_message, run.thread_logs))
+                for line in message.splitlines()
+                if line.strip()
+            }
+        return self._messages
 
 
 class View:
-    """A run, with what is compared at hand."""
+    """A run, with what is compared at hand.
 
-    def __init__(self, run: TestRun, counts: Counter[str] | None = None) -> None:
+    Args:
+        run: the run.
+        counts: gets the number of replacements in texts.
+        company: of all runs that it is compared with; `differences` sets it for two.
+    """
+
+    def __init__(
+        self,
+        run: TestRun,
+        counts: Counter[str] | None = None,
+        company: Company | None = None,
+    ) -> None:
         self.run = run
-        self._counts: Counter[str] = counts if counts is not None else Counter()
+        self.company = company or Company([run])
+        self.counts: Counter[str] = counts if counts is not None else Counter()
         self._answers: Answers | None = None
         self._texts: dict[str, str] = {}
 
@@ -64,7 +106,7 @@ class View:
             return run.exception_text
         if kind == "logs":
             return "\n".join(run.logs)
-        if kind == "thread logs":
+        if kind == _THREAD_LOGS:
             return "\n".join(run.thread_logs)
         if kind == "warnings":
             return "\n".join(run.warnings)
@@ -73,37 +115,25 @@ class View:
     def text(self, kind: str) -> str:
         """A text without what depends on the run."""
         if kind not in self._texts:
-            text = self.raw(kind)
+            text = normalise(self.raw(kind), self.counts)
             if kind in ("stdout", "stderr"):
                 text = self._own_lines(text)
-            text = normalise(text, self._counts)
-            if kind == "thread logs" or (kind in ("stdout", "stderr") and self.run.thread_logs):
+            elif kind == _THREAD_LOGS:
                 # They come in any order.
                 text = "\n".join(sorted(text.splitlines()))
             self._texts[kind] = text
         return self._texts[kind]
 
     def _own_lines(self, text: str) -> str:
-        """What was printed, without what threads logged there whose time is chance.
-
-        Those that earlier tests left, and the test's own if they outlive it.
-        """
-        messages = list(self.run.foreign_logs)
-        if self.run.racing:
-            messages += [line.partition(": ")[2] for line in self.run.thread_logs]
-        racing = Counter(line for message in messages for line in message.splitlines() if line)
-        if not racing:
+        """What was printed, without what threads logged there: when they do is chance."""
+        messages = tuple(self.company.messages)
+        if not messages:
             return text
-        kept = []
-        for line in text.splitlines():
-            # A log line is the message, or ends with it.
-            match = next((known for known in racing if line.endswith(known)), None)
-            if match is None or not racing[match]:
-                kept.append(line)
-            else:
-                racing[match] -= 1
-                self._counts["racing thread"] += 1
-        return "\n".join(kept)
+        lines = text.splitlines()
+        # A log line is the message, or ends with it.
+        kept = [line for line in lines if not _unnumbered(line).endswith(messages)]
+        self.counts["thread"] += len(lines) - len(kept)
+        return "\n".join(sorted(filter(None, kept)))
 
     def value(self, observable: Observable) -> Value:
         """What an observable was in this run; equal values are the same."""
@@ -115,7 +145,7 @@ class View:
             for call in self.run.calls()
             if call["function"] == function
             and "shared" not in call
-            and not ("aside" in call and self.run.racing)
+            and not ("aside" in call and self.company.racing)
         ]
         if kind == "sequence":
             made = [call["args"] for call in calls]
@@ -128,14 +158,21 @@ class View:
 
 def differences(python: View, rust: View) -> list[Observable]:
     """What differs between two runs, calls first."""
+    python.company = rust.company = Company([python.run, rust.run])
     found = _call_differences(python, rust)
-    racing = python.run.racing or rust.run.racing
+    if _differs(python, rust, _THREAD_LOGS):
+        # Log records of a routed call are part of it, in whatever thread it is; what else threads
+        # say, and how often, depends on how they are scheduled.
+        python.counts["threads' log records"] += 1
     for kind in _TEXTS:
-        if kind == "thread logs" and racing:
-            continue
-        if python.raw(kind) != rust.raw(kind) and python.text(kind) != rust.text(kind):
+        if _differs(python, rust, kind):
             found.append(Observable(kind))
     return found
+
+
+def _differs(python: View, rust: View, kind: str) -> bool:
+    # Most texts are the same as they are.
+    return python.raw(kind) != rust.raw(kind) and python.text(kind) != rust.text(kind)
 
 
 def _call_differences(python: View, rust: View) -> list[Observable]:
@@ -160,6 +197,16 @@ def _call_differences(python: View, rust: View) -> list[Observable]:
             if python.value(results) != rust.value(results):
                 found.append(results)
     return found
+
+
+def _message(line: str) -> str:
+    """The message of a log record's line."""
+    return line.partition(": ")[2]
+
+
+def _unnumbered(text: str) -> str:
+    """Placeholders without their numbers, which depend on the rest of the text."""
+    return _NUMBER.sub(r"<\1>", text)
 
 
 class Shown(NamedTuple):

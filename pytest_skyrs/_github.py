@@ -77,6 +77,7 @@ def step_summary(parent: Parent, rows: list[dict[str, Any]]) -> str:
 
 def _cell(text: str) -> str:
     text = text.encode("utf-8", "backslashreplace").decode()
-    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "\\`"), ("\n", " ")):
-        text = text.replace(plain, escaped)
-    return text
+    # A backslash before a bar would be taken for an escaped backslash.
+    for plain in "&<>|`*_[]~\\":
+        text = text.replace(plain, f"&#{ord(plain)};")
+    return " ".join(text.splitlines())

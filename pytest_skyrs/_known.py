@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MATCHERS = ("test", "function", "observable")
+_OBSERVABLES = (
+    *("call", "sequence", "results", "outcome", "exception", "stdout", "stderr"),
+    *("logs", "warnings", "crash", "collection"),
+)
 _KEYS = {*_MATCHERS, "reason", "issue", "condition", "expires", "verdict"}
-_VERDICTS = ("diverged", "rust-unstable", "crashed", "collection-diverged")
+#: What can be accepted.
+VERDICTS = ("diverged", "rust-unstable", "crashed", "collection-diverged")
 
 
 class BadEntry(ValueError):
@@ -103,8 +108,11 @@ def _check(data: Any, place: str) -> None:
     for name in _MATCHERS:
         if name in data and not isinstance(data[name], str):
             raise BadEntry(f"{place}: {name} is {data[name]!r}, not a text")
-    if data.get("verdict", "diverged") not in _VERDICTS:
-        raise BadEntry(f"{place}: verdict {data['verdict']!r} is none of {', '.join(_VERDICTS)}")
+    observable = data.get("observable", "call")
+    if not set("*?[") & set(observable) and observable not in _OBSERVABLES:
+        raise BadEntry(f"{place}: observable {observable!r} is none of {', '.join(_OBSERVABLES)}")
+    if data.get("verdict", "diverged") not in VERDICTS:
+        raise BadEntry(f"{place}: verdict {data['verdict']!r} is none of {', '.join(VERDICTS)}")
     expires = data.get("expires")
     if expires is not None:
         if not isinstance(expires, datetime.date) or isinstance(expires, datetime.datetime):

@@ -33,8 +33,17 @@ def _rule(kind: str, pattern: str, *, numbered: bool = False) -> Rule:
 RULES: tuple[Rule, ...] = (
     _rule("ansi", r"(?P<x>\x1b\[[0-9;?]*[A-Za-z])"),
     _rule("uuid", r"\b(?P<x>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", numbered=True),
+    _rule(
+        "cluster",
+        r"\b(?:sky|dryrun)-(?!20\d\d-\d\d-\d\d)(?P<x>[0-9a-f]{4,8})(?=-|\b)",
+        numbered=True,
+    ),
     _rule("address", r"\b(?P<x>0x[0-9a-fA-F]{6,16})\b", numbered=True),
-    _rule("pid", r"(?i)\b(?:pid|ppid|process(?: id)?)[ =:'\"]{1,4}(?P<x>\d+)\b", numbered=True),
+    _rule(
+        "pid",
+        r"(?i)\b(?:(?:p?pid|process id)[ =:'\"]{1,4}|process[ =:'\"]{1,4}(?=\d\d))(?P<x>\d+)\b",
+        numbered=True,
+    ),
     _rule("task", r"\b(?P<x>Task-\d+)\b", numbered=True),
     _rule("worker", r"\b(?P<x>(?:popen-)?gw\d+)\b"),
     _rule("tempfile", r"(?<=[/'\"])(?P<x>tmp[a-z0-9_]{8})\b", numbered=True),
@@ -53,7 +62,8 @@ RULES: tuple[Rule, ...] = (
     _rule("ratio", r"(?<![\w.])(?P<x>\d+\.\d+)x(?!\w)"),
     _rule(
         "port",
-        r"(?:127\.0\.0\.1|0\.0\.0\.0|localhost|\[?::1?\]?|\bport)[\]'\",:= ]{1,3}(?P<x>\d{4,5})\b",
+        r"(?i)(?:127\.0\.0\.1|0\.0\.0\.0|localhost|\[?::1?\]?|\bport)"
+        r"[\]'\",:= ]{1,3}(?P<x>\d{4,5})\b",
         numbered=True,
     ),
 )
@@ -78,10 +88,3 @@ def normalise(text: str, counts: Counter[str]) -> str:
 
         text = rule.pattern.sub(replace, text)
     return text
-
-
-def shared(left: str, right: str, counts: Counter[str]) -> tuple[str, str]:
-    """Both texts, normalised if they differ as they are."""
-    if left == right:
-        return left, right
-    return normalise(left, counts), normalise(right, counts)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _DEFAULT_FAIL_ON = (*(_names.DIVERGED, _names.UNSTABLE, _names.CRASHED, _names.COLLECTION),)
 
 
+_FOR_SESSIONS = ("json", "html", "known", "update_known", "cov", "side_by_side", "keep")
+
+
 def add(parser: pytest.Parser) -> None:
     """Adds them to pytest's."""
     group = parser.getgroup("skyrs", "SkyPilot's utilities on Rust and Python (sky_rs_patch)")
@@ -171,6 +174,17 @@ def read(config: pytest.Config) -> Options:
         keep=bool(config.getoption("skyrs_keep")),
         coverage=coverage,
     )
+
+
+def refuse_unused(config: pytest.Config) -> None:
+    """Options that say something of a double run mean nothing without one.
+
+    Raises:
+        pytest.UsageError: if there is such an option.
+    """
+    for name in _FOR_SESSIONS:
+        if config.getoption(f"skyrs_{name}"):
+            raise pytest.UsageError(f"--skyrs-{name.replace('_', '-')} needs --skyrs-both")
 
 
 def _fail_on(text: str) -> tuple[str, ...]:

@@ -214,8 +214,6 @@ class Parent:
             seed=self.seed,
             tests=tests,
             skip=skip,
-            serial=number > 1,
-            keep_arguments=number > 1,
             coverage=self._options.coverage,
         )
 
@@ -244,6 +242,8 @@ class Parent:
     def _follow(self, arm: _arms.Arm, skip: Path) -> Generator[TestRun, None, bool]:
         """Gives an arm's tests; returns whether it died on one of them."""
         assembler = Assembler()
+        crashed = set()
+        over = 0
         with skip.open("a", encoding="ascii") as had:
             for event in arm.events():
                 if event["event"] == "item":
@@ -254,8 +254,14 @@ class Parent:
                     self._note_module(arm.settings, event["report"])
                 run = assembler.take(event)
                 if run is not None:
+                    over += run.nodeid not in crashed
+                    if run.crash is not None:
+                        crashed.add(run.nodeid)
                     had.write(json.dumps(run.nodeid) + "\n")
                     yield run
+            if crashed and over < (arm.collected or 0) and not self._config.option.maxfail:
+                # xdist runs a file or a group again and again, up to the test that crashes.
+                return True
             if arm.exit is not None or arm.finished is None or arm.finished.get("stopped"):
                 return False
             signal = arm.finished.get("signal")
@@ -389,6 +395,11 @@ class Parent:
                 seen.add(run.nodeid)
                 getattr(wanted[run.nodeid], backend).append(run)
         failed = self._failed_modules.get(settings.name, {})
+        if not seen and not failed and not self.arms[backend][-1].collected:
+            self.problems.append(
+                f"{_results.plural(len(cases), 'test')} that differed could not be run again: the "
+                f"{settings.name} arm found nothing of {', '.join(sorted(files)[:3])}"
+            )
         for nodeid, case in wanted.items():
             if nodeid not in seen:
                 is_module = case.python[0] is not None and case.python[0].nodeid.find("::") < 0

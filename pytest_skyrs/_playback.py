@@ -38,7 +38,9 @@ def play(
     if failure is not None:
         _fail(reports, failure)
     marked = _telling(reports)
-    setattr(marked, VERDICT_ATTRIBUTE, verdict)
+    # A test that fails on both sides fails as it does without us.
+    if failure is not None or not marked.failed:
+        setattr(marked, VERDICT_ATTRIBUTE, verdict)
     reports[-1].user_properties = [*reports[-1].user_properties, *properties]
     location = reports[0].location
     config.hook.pytest_runtest_logstart(nodeid=run.nodeid, location=location)
@@ -69,9 +71,11 @@ def _restore(config: pytest.Config, data: dict[str, Any]) -> pytest.TestReport:
 
 def _nothing(nodeid: str) -> pytest.TestReport:
     """Stands for a test that died without a report."""
-    return pytest.TestReport(
-        nodeid, (nodeid.partition("::")[0], None, nodeid), {}, "failed", "it never reported", "call"
-    )
+    file, _, name = nodeid.partition("::")
+    name, bracket, parameters = name.partition("[")
+    # As pytest writes it, which makes it the node id again.
+    location = file, None, f"{name.replace('::', '.')}{bracket}{parameters}" or file
+    return pytest.TestReport(nodeid, location, {}, "failed", "it never reported", "call")
 
 
 def _telling(reports: list[pytest.TestReport]) -> pytest.TestReport:

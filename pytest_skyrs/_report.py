@@ -168,7 +168,9 @@ def _propose(parent: Parent) -> None:
         divergence
         for row in parent.verdicts()
         for divergence in row["divergences"]
-        if row["verdict"] in failing and divergence["verdict"] in failing
+        if row["verdict"] in failing
+        and divergence["verdict"] in failing
+        and divergence["verdict"] in _known.VERDICTS
     ]
     if not fresh:
         return

@@ -165,6 +165,8 @@ class TestRun:
 def _import_error(report: dict[str, Any]) -> str:
     """Why a module wasn't collected: the last line that pytest has on it."""
     text = report.get("longrepr")
+    if isinstance(text, dict):
+        text = (text.get("reprcrash") or {}).get("message")
     if report.get("when") != "collect" or not isinstance(text, str) or not text.strip():
         return ""
     return f": {text.strip().splitlines()[-1].removeprefix('E  ').strip()}"

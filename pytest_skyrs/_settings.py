@@ -21,8 +21,6 @@ class ArmSettings:
         seed: for Hypothesis and pytest-randomly.
         tests: run the files of these tests, each up to the last of them; all if ``None``.
         skip: node ids to leave out: an arm that goes on after a crash.
-        serial: don't distribute, whatever the user's options say.
-        keep_arguments: pickle the arguments of routed calls.
         coverage: measure which lines of the originals run.
     """
 
@@ -32,14 +30,17 @@ class ArmSettings:
     seed: int
     tests: tuple[str, ...] | None = None
     skip: str | None = None
-    serial: bool = False
-    keep_arguments: bool = False
     coverage: bool = False
 
     @property
     def name(self) -> str:
         """``python-1`` and so on."""
         return f"{self.backend}-{self.round}"
+
+    @property
+    def confirming(self) -> bool:
+        """Whether differences are being confirmed: files in order, arguments kept for `replay`."""
+        return self.round > 1
 
     @property
     def path(self) -> Path:

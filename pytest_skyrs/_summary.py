@@ -27,6 +27,8 @@ _LETTERS = {
     _names.VACUOUS: "v",
 }
 _SHOWN = 20
+#: Bytes by which the memory of two sessions differs for no reason.
+_MEMORY_SLACK = 32 << 20
 _TEXT_LINES = 40
 
 
@@ -115,12 +117,21 @@ def describe(divergence: dict[str, Any]) -> list[str]:
     return [line.encode("utf-8", "backslashreplace").decode() for line in lines]
 
 
+def _essence(text: str) -> str:
+    """What a traceback ends with."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+    # xdist makes a worker's error the message of an assertion.
+    errors = [error for error in errors if error != "assert False"]
+    return (errors or lines)[-1]
+
+
 def unproven(arm: Arm) -> list[str]:
     """What an arm couldn't prove of itself."""
     name = arm.settings.name
     problems = []
     if arm.problem:
-        problems.append(f"{name} arm: {_short(arm.problem, 300)}")
+        problems.append(f"{name} arm: {_short(_essence(arm.problem), 300)}")
     for worker, words in arm.words.items():
         place = f"{name} arm, process {words['pid']} ({worker})"
         if words["backend"] == "rust" and words["extension"].get("profile") is None:
@@ -213,7 +224,7 @@ def _resource_lines(parent: Parent) -> list[str]:
     results = parent.results
     lines = []
     python, rust = results.growth["python"], results.growth["rust"]
-    if abs(rust - python) > 8 << 20:
+    if rust - python > max(_MEMORY_SLACK, python // 4):
         lines.append(f"memory that the tests added: {_mib(python)} on python, {_mib(rust)} on rust")
     for row in results.resources[:_SHOWN]:
         sides = [_mib(row[side]) if row["what"] == "memory" else row[side] for side in _SIDES]

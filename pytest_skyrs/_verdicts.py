@@ -63,8 +63,9 @@ class Case:
         """The findings so far, the most telling first."""
         if self.python[0] is None or self.rust[0] is None:
             return [self._judge_presence()]
-        python = [_compare.View(run) for run in self.python if run is not None]
-        rust = [_compare.View(run) for run in self.rust if run is not None]
+        company = _compare.Company(run for run in (*self.python, *self.rust) if run is not None)
+        python = [_compare.View(run, None, company) for run in self.python if run is not None]
+        rust = [_compare.View(run, None, company) for run in self.rust if run is not None]
         crashes = [view.run for view in rust if view.run.crash is not None]
         if crashes and not any(view.run.crash is not None for view in python):
             shown = _compare.Shown(
@@ -133,7 +134,8 @@ class Case:
 
     def _is_weak(self) -> bool:
         """No call was answered differently: it takes more runs to rule chance out."""
-        findings = self.judge()
+        # What python itself doesn't repeat proves nothing, either.
+        findings = [finding for finding in self.judge() if finding.verdict != _names.FLAKY]
         if any(finding.observable.kind in ("call", "crash") for finding in findings):
             return False
         return any(

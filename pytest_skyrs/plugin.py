@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-    from pytest_skyrs._arm import Recorder
+    from pytest_skyrs._arm import Recorder, StaleProcess
 
 
 class _Session:
     """What this process's session is, as far as it concerns us."""
 
     recorder: Recorder | None = None
+    refusal: StaleProcess | None = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +38,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Enables the routes before the first conftest can import SkyPilot."""
     known = early_config.known_args_namespace
     if known.skyrs_arm is not None:
-        _join_arm(known.skyrs_arm)
+        from pytest_skyrs import _arm
+
+        try:
+            _join_arm(known.skyrs_arm)
+        except _arm.StaleProcess as problem:
+            _Session.refusal = problem
+            # Nothing of the suite is to be imported.
+            known.noconftest = True
         return
     modes = [
         name
@@ -99,6 +107,10 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the part that this session needs."""
     options = config.option
+    if options.skyrs_both != "sessions" and options.skyrs_arm is None:
+        from pytest_skyrs import _options
+
+        _options.refuse_unused(config)
     if options.skyrs_arm is not None:
         _configure_arm(config)
     elif options.skyrs_selftest:
@@ -127,6 +139,9 @@ def _configure_arm(config: pytest.Config) -> None:
 
     settings = ArmSettings.from_option(config.option.skyrs_arm)
     register = config.pluginmanager.register
+    if _Session.refusal is not None:
+        register(_arm.Refusal(_Session.refusal), "skyrs-refusal")
+        return
     register(_arm.Selection(settings), "skyrs-selection")
     recorder = _Session.recorder
     assert recorder is not None

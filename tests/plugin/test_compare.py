@@ -8,7 +8,7 @@ from runs import call, reports, run
 from pytest_skyrs._compare import Observable, View, differences, show
 from pytest_skyrs._run import TestRun
 
-TEXTS = ["outcome", "exception", "stdout", "stderr", "logs", "thread logs", "warnings"]
+TEXTS = ["outcome", "exception", "stdout", "stderr", "logs", "warnings"]
 CALL, SEQUENCE, RESULTS = (Observable(kind, "m.f") for kind in ("call", "sequence", "results"))
 
 
@@ -31,7 +31,7 @@ def with_text(kind, text):
         return run(exceptions={"call": ["ValueError", text]})
     if kind in ("stdout", "stderr"):
         return run(**{kind: text})
-    return run(**{kind.replace(" ", "_"): [text]})
+    return run(**{kind: [text]})
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -114,6 +114,8 @@ def test_threads_calls_come_in_any_order():
     assert kinds(python, run(one, threads=2)) == ["sequence", "results"]
     assert kinds(python, run(one, other, other, threads=2)) == ["sequence", "results"]
     assert kinds(python, run(call("c", args="x"), other, threads=2)) == ["call"]
+    # Another argument, and the same answers.
+    assert kinds(python, run(other, call("a", args="z"), threads=2)) == ["sequence"]
 
 
 def test_calls_of_shared_fixtures_may_be_another_tests():
@@ -172,49 +174,71 @@ def test_modules_differ_by_the_error_of_their_import():
     assert found(module("ImportError: a"), module("KeyError: b")) == [Observable("outcome")]
 
 
-def test_threads_logs_come_in_any_order():
-    python, rust = run(thread_logs=["a", "b"]), run(thread_logs=["b", "a"])
-    assert found(python, rust) == []
-    assert kinds(python, run(thread_logs=["a"])) == ["thread logs"]
-    assert kinds(python, run(thread_logs=["a", "b", "b"])) == ["thread logs"]
-    assert found(python, run(thread_logs=["c"], racing=True)) == []
-    # The test's own thread has an order.
+@pytest.mark.parametrize(
+    ("python", "rust", "counted"),
+    [
+        (["a"], ["a"], 0),
+        (["a", "b"], ["b", "a"], 0),
+        (["pid 1"], ["pid 2"], 0),
+        (["a"], ["b"], 1),
+        (["a"], [], 1),
+        (["a", "b"], ["a", "b", "b"], 1),
+    ],
+)
+def test_what_threads_log_is_chance_and_counted(python, rust, counted):
+    counts = Counter()
+    assert differences(View(run(thread_logs=python), counts), View(run(thread_logs=rust))) == []
+    assert counts["threads' log records"] == counted
+
+
+def test_what_the_test_itself_logs_has_an_order():
     assert kinds(run(logs=["a", "b"]), run(logs=["b", "a"])) == ["logs"]
 
 
-def test_output_of_a_test_with_threads_that_log_comes_in_any_order():
-    assert kinds(run(stdout="a\nb"), run(stdout="b\na")) == ["stdout"]
-    threads = {"thread_logs": ["W x: c"]}
-    assert found(run(stdout="a\nb", **threads), run(stdout="b\na", **threads)) == []
+@pytest.mark.parametrize("side", ["python", "rust"])
+def test_threads_that_outlive_the_test_on_one_side_only(side):
+    """That they did is chance, so neither side's are compared."""
+    racing = {"racing": True}
+    python = run(thread_logs=["a"], **racing if side == "python" else {})
+    rust = run(thread_logs=["b"], **racing if side == "rust" else {})
+    assert found(python, rust) == []
+    aside = call("b", args="aside", aside=True)
+    python.record, rust.record = run(aside, racing=side == "python").record, run().record
+    rust.record["racing"] = side == "rust"
+    assert found(python, rust) == []
 
 
 @pytest.mark.parametrize(
     ("text", "messages", "left"),
     [
-        ("a\nb", [], "a\nb"),
+        ("b\na", [], "b\na"),
         ("a\nb", ["b"], "a"),
-        ("a\nW 01:02:03 file.py:1] b\nc", ["b"], "a\nc"),
-        ("b\nb\nb", ["b", "b"], "b"),
+        ("c\nW 01:02:03 file.py:1] b\na", ["b"], "a\nc"),
+        ("b\na\nb\nb", ["b"], "a"),
         ("a\nb\nc", ["b\nc"], "a"),
         ("a\nbc", ["b"], "a\nbc"),
         ("a", ["", "\n"], "a"),
+        ("pid 1\nfor pid 7", ["for pid 8"], "pid <PID1>"),
     ],
 )
 @pytest.mark.parametrize("own", [False, True], ids=["of-earlier-tests", "of-the-test"])
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_lines_of_racing_threads_are_left_out(text, messages, left, own, stream):
-    racing = {"foreign_logs": messages}
+def test_lines_that_threads_logged_are_left_out(text, messages, left, own, stream):
+    threads = {"foreign_logs": messages}
     if own:
-        racing = {"thread_logs": [f"WARNING logger: {m}" for m in messages], "racing": True}
+        threads = {"thread_logs": [f"WARNING logger: {message}" for message in messages]}
     counts = Counter()
-    shown = View(run(**{stream: text}, **racing), counts).text(stream)
-    expected = sorted(left.splitlines()) if own and messages else left.splitlines()
-    assert shown.splitlines() == expected
-    assert counts["racing thread"] == len(text.splitlines()) - len(left.splitlines())
+    shown = View(run(**{stream: text}, **threads), counts).text(stream)
+    # What is left is in no order, either.
+    assert shown == left
+    assert counts["thread"] == len(text.splitlines()) - len(left.splitlines())
 
 
-def test_logs_of_threads_that_do_not_race_stay():
-    assert View(run(stdout="a\nb", thread_logs=["W x: b"])).text("stdout") == "a\nb"
+def test_lines_are_left_out_on_both_sides_if_a_thread_logged_them_on_one():
+    python = run(stdout="a\nb", foreign_logs=["b"])
+    assert found(python, run(stdout="b\na")) == []
+    assert kinds(python, run(stdout="b\nc")) == ["stdout"]
+    assert kinds(run(stdout="a\nb"), run(stdout="b\na")) == ["stdout"]
 
 
 # What is shown.
@@ -295,6 +319,8 @@ def test_texts_are_shown_as_they_were(kind):
         (reports("rerun")[:2] + reports("failed"), "failed"),
         (reports("failed", phases=("collect",)), "failed"),
         (reports(phases=("setup",)), "passed"),
+        (reports("rerun", phases=("setup",)), "lost"),
+        ([*reports("failed")[:2], *reports("skipped", phases=("teardown",))], "failed"),
         ([], "lost"),
     ],
 )
@@ -318,6 +344,7 @@ def test_what_later_reports_repeat_is_printed_once():
 def test_calls_by_backend():
     tested = run(call(), call(), call(function="m.g"))
     tested.record["calls"]["paths"]["m.g"] = {"rust": 2, "guard:x": 3, "switch": 1}
-    assert (tested.rust_calls, tested.python_calls) == (4, 4)
+    tested.record["calls"]["paths"]["m.h"] = {"candidate": 5}
+    assert (tested.rust_calls, tested.python_calls) == (4, 9)
     died = run(crash="died")
     assert (died.rust_calls, died.python_calls, died.calls()) == (0, 0, [])

@@ -5,16 +5,19 @@ import itertools
 import pytest
 from runs import NODEID, call, run
 
-from pytest_skyrs import _verdicts
+from pytest_skyrs._names import (
+    COLLECTION,
+    CRASHED,
+    DIVERGED,
+    FLAKY,
+    INCONCLUSIVE,
+    SAME,
+    SAME_FAIL,
+    UNSTABLE,
+    VACUOUS,
+)
 from pytest_skyrs._run import TestRun
 from pytest_skyrs._verdicts import ROUNDS, Case, plain_verdict
-
-DIVERGED, UNSTABLE, FLAKY = _verdicts.DIVERGED, _verdicts.UNSTABLE, _verdicts.FLAKY
-INCONCLUSIVE, CRASHED, COLLECTION = (
-    _verdicts.INCONCLUSIVE,
-    _verdicts.CRASHED,
-    _verdicts.COLLECTION,
-)
 
 
 def settle(python, rust):
@@ -145,8 +148,7 @@ def test_noise_masks_nothing(noise, kind):
     case, took = settle(*sides)
     first = case.judge()[0]
     assert (first.verdict, first.observable.kind) == (DIVERGED, kind)
-    assert FLAKY in verdicts(case).values()
-    assert {*verdicts(case).values()} == {DIVERGED, FLAKY}
+    assert {finding.verdict for finding in case.judge()} == {DIVERGED, FLAKY}
     assert took == ((2, 2) if kind == "call" else (4, 4))
 
 
@@ -168,6 +170,11 @@ def test_calls_that_rust_does_not_make():
 def test_a_call_that_python_makes_only_sometimes():
     case, _ = settle([run(call("a")), run()], [run(call("b"))])
     assert verdicts(case)["call"] == FLAKY
+
+
+def test_how_often_an_answer_was_given_is_no_answer():
+    case, _ = settle(answers("a"), [run(call("b")), run(call("b"), call("b"))])
+    assert verdicts(case) == {"call": DIVERGED}
 
 
 def test_the_most_telling_comes_first():
@@ -219,11 +226,11 @@ def test_outcomes(python, rust):
 @pytest.mark.parametrize(
     ("outcome", "calls", "verdict"),
     [
-        ("passed", [call()], _verdicts.SAME),
-        ("passed", [], _verdicts.VACUOUS),
-        ("skipped", [], _verdicts.VACUOUS),
-        ("failed", [call()], _verdicts.SAME_FAIL),
-        ("failed", [], _verdicts.SAME_FAIL),
+        ("passed", [call()], SAME),
+        ("passed", [], VACUOUS),
+        ("skipped", [], VACUOUS),
+        ("failed", [call()], SAME_FAIL),
+        ("failed", [], SAME_FAIL),
     ],
 )
 def test_runs_that_do_not_differ(outcome, calls, verdict):
@@ -233,15 +240,15 @@ def test_runs_that_do_not_differ(outcome, calls, verdict):
 
 
 def test_calls_that_were_declined_are_no_calls():
-    assert plain_verdict(run(call()), run(call(), path="guard:x")) == _verdicts.VACUOUS
+    assert plain_verdict(run(call()), run(call(), path="guard:x")) == VACUOUS
     # What counts is the Rust arm.
-    assert plain_verdict(run(call(), path="switch"), run(call())) == _verdicts.SAME
+    assert plain_verdict(run(call(), path="switch"), run(call())) == SAME
 
 
 def test_an_expected_failure_is_no_failure():
     made = run(call(), outcome="skipped")
     made.reports[1]["wasxfail"] = "reason"
-    assert plain_verdict(made, made) == _verdicts.SAME
+    assert plain_verdict(made, made) == SAME
 
 
 # Crashes.
@@ -279,7 +286,7 @@ def test_a_crash_says_how_often():
 
 def test_a_crash_in_both_arms_is_the_same_failure():
     assert not Case(DIED, DIED).differs
-    assert plain_verdict(DIED, DIED) == _verdicts.SAME_FAIL
+    assert plain_verdict(DIED, DIED) == SAME_FAIL
 
 
 # Collection.
@@ -318,16 +325,21 @@ def test_modules_that_only_one_side_imports():
 # A confirming run that never came.
 
 
-def test_what_python_was_not_there_to_repeat_is_not_repeated():
-    case, took = settle([*answers("a"), None], answers("b"))
-    assert verdicts(case) == {"call": FLAKY}
-    assert took == (2, 1)
-
-
-@pytest.mark.parametrize(
-    ("make", "verdict"), [(answers, UNSTABLE), (printed, INCONCLUSIVE)], ids=["call", "output"]
-)
-def test_what_rust_was_not_there_to_repeat_is_not_called_repeated(make, verdict):
-    case, took = settle(make("a"), [*make("b"), None])
-    assert set(verdicts(case).values()) == {verdict}
+@pytest.mark.parametrize("make", [answers, printed])
+@pytest.mark.parametrize("missing", ["python", "rust", "both"])
+def test_nothing_is_a_difference_that_was_not_seen_again(make, missing):
+    sides = [
+        [*make(letter), *[None] * (missing in (side, "both"))]
+        for side, letter in (("python", "a"), ("rust", "b"))
+    ]
+    case, took = settle(*sides)
+    assert set(verdicts(case).values()) == {INCONCLUSIVE}
     assert took == (2, 2)
+
+
+@pytest.mark.parametrize("make", [answers, printed])
+def test_the_first_runs_alone_settle_nothing(make):
+    case = Case(*make("ab"))
+    assert set(verdicts(case).values()) == {INCONCLUSIVE}
+    assert case.needs_python()
+    assert case.needs_rust()

@@ -1,0 +1,221 @@
+"""What users type, and what they are told if it can't be."""
+
+from pathlib import Path
+
+import pytest
+from support import run_python
+
+from pytest_skyrs import _names, _options
+
+VERDICTS = ", ".join(_names.ALL)
+
+
+def pytest_in(folder, *arguments, **environment):
+    return run_python(
+        *("-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments),
+        environment={"HOME": str(folder), **environment},
+        cwd=folder,
+    )
+
+
+ERRORS = [
+    # Two ways to run at once.
+    (
+        ["--skyrs-both", "--skyrs-backend=rust"],
+        "--skyrs-both and --skyrs-backend don't go together; give one of them",
+    ),
+    (
+        ["--skyrs-both=inline", "--skyrs-shadow"],
+        "--skyrs-both and --skyrs-shadow don't go together; give one of them",
+    ),
+    (
+        ["--skyrs-selftest", "--skyrs-backend=python"],
+        "--skyrs-backend and --skyrs-selftest don't go together; give one of them",
+    ),
+    # Values that mean nothing.
+    (["--skyrs-both=twice"], "invalid choice: 'twice'"),
+    (["--skyrs-backend=cobol"], "invalid choice: 'cobol'"),
+    (["--skyrs-both", "--skyrs-isolate=all"], "invalid choice: 'all'"),
+    (["--skyrs-both", "--skyrs-seed=x"], "invalid int value: 'x'"),
+    (
+        ["--skyrs-both", "--skyrs-fail-on=diverged,wrong"],
+        f"--skyrs-fail-on: 'wrong' is no verdict; there are {VERDICTS}",
+    ),
+    *(
+        (
+            ["--skyrs-both", f"--skyrs-ports=8080,{port}"],
+            f"--skyrs-ports: '{port}' is no port; give numbers from 1 to 65535, separated by "
+            "commas, or nothing",
+        )
+        for port in ("0", "65536", "-1", "http", "8080;9090")
+    ),
+    # Options that need, or exclude, another.
+    (
+        ["--skyrs-both", "--pdb"],
+        "--pdb needs the test in this process; use --skyrs-both=inline with it",
+    ),
+    (
+        ["--skyrs-both", "--trace"],
+        "--trace needs the test in this process; use --skyrs-both=inline with it",
+    ),
+    (
+        ["--skyrs-both", "--skyrs-side-by-side"],
+        "--skyrs-side-by-side needs --skyrs-isolate=net: on one loopback the arms' servers would "
+        "serve each other's tests",
+    ),
+    (
+        ["--skyrs-both=inline", "-n2"],
+        "--skyrs-both=inline runs in one process; leave out -n",
+    ),
+    # Files.
+    (
+        ["--skyrs-both", "--skyrs-known=nowhere.yaml"],
+        "--skyrs-known=nowhere.yaml: there is no such file",
+    ),
+    (["--skyrs-both", "--skyrs-known=."], "--skyrs-known=.: there is no such file"),
+    (
+        ["--skyrs-both", "--skyrs-json=no/where.json"],
+        "--skyrs-json=no/where.json: there is no folder {folder}/no",
+    ),
+    (
+        ["--skyrs-both", "--skyrs-html=no/where.html"],
+        "--skyrs-html=no/where.html: there is no folder {folder}/no",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), ERRORS, ids=[" ".join(case[0]) for case in ERRORS]
+)
+def test_an_error_of_the_user(tmp_path, arguments, message):
+    done = pytest_in(tmp_path, *arguments)
+    assert message.format(folder=tmp_path) in done.stderr
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "Traceback" not in done.stdout + done.stderr
+    # Nothing was begun.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_tests(tmp_path):
+    plain = pytest_in(tmp_path)
+    both = pytest_in(tmp_path, "--skyrs-both", "--skyrs-ports=")
+    assert plain.returncode == both.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_the_help_names_every_option(tmp_path):
+    done = pytest_in(tmp_path, "--help")
+    assert done.returncode == 0
+    for name in (
+        *("both", "backend", "shadow", "selftest", "cov", "fail-on", "json", "html", "known"),
+        *("update-known", "isolate", "side-by-side", "ports", "seed", "keep"),
+    ):
+        assert f"--skyrs-{name}" in done.stdout
+    # argparse breaks lines within it.
+    defaults = "diverged,rust-unstable,crashed,collection-diverged"
+    assert defaults in "".join(done.stdout.split())
+
+
+# What comes of the values, without a process.
+
+
+class Config:
+    """As much of pytest's configuration as the options ask for."""
+
+    def __init__(self, rootpath, **given):
+        parser = pytest.Parser(_ispytest=True)
+        _options.add(parser)
+        self.rootpath = rootpath
+        self._values = vars(parser.parse(["--skyrs-both"]))
+        assert given.keys() <= {*self._values, "usepdb", "cov_source"}
+        self._values.update(given)
+
+    def getoption(self, name, default=None):
+        return self._values.get(name, default)
+
+
+def read(tmp_path, **given):
+    return _options.read(Config(tmp_path, **given))
+
+
+def test_defaults(tmp_path):
+    options = read(tmp_path)
+    assert options == _options.Options(
+        mode="sessions",
+        fail_on=("diverged", "rust-unstable", "crashed", "collection-diverged"),
+        json=None,
+        html=None,
+        known=None,
+        update_known=False,
+        isolate="none",
+        side_by_side=False,
+        ports=(46580, 50011),
+        seed=None,
+        keep=False,
+        coverage=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        ("diverged", ("diverged",)),
+        (" diverged , vacuous,", ("diverged", "vacuous")),
+        ("", ()),
+        (",".join(_names.ALL), _names.ALL),
+    ],
+)
+def test_verdicts_that_fail(tmp_path, text, verdicts):
+    assert read(tmp_path, skyrs_fail_on=text).fail_on == verdicts
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [("", ()), ("1", (1,)), (" 8080, 65535 ,", (8080, 65535)), (",", ())],
+)
+def test_ports(tmp_path, text, ports):
+    assert read(tmp_path, skyrs_ports=text).ports == ports
+
+
+def test_files(tmp_path):
+    known = tmp_path / "mine.yaml"
+    known.touch()
+    page = tmp_path / "page.html"
+    options = read(tmp_path, skyrs_known=known, skyrs_html=page, skyrs_json=Path("here.json"))
+    assert (options.known, options.html, options.json) == (known, page, Path("here.json"))
+    assert options.known_path(Config(tmp_path / "elsewhere")) == known
+
+
+def test_the_list_at_the_root_is_found(tmp_path):
+    options = read(tmp_path)
+    assert options.known_path(Config(tmp_path)) is None
+    (tmp_path / "skyrs-known.yaml").mkdir()
+    assert options.known_path(Config(tmp_path)) is None
+    (tmp_path / "skyrs-known.yaml").rmdir()
+    (tmp_path / "skyrs-known.yaml").touch()
+    assert options.known_path(Config(tmp_path)) == tmp_path / "skyrs-known.yaml"
+
+
+def test_side_by_side_is_fine_in_networks_of_their_own(tmp_path):
+    assert read(tmp_path, skyrs_side_by_side=True, skyrs_isolate="net").side_by_side
+
+
+def test_a_debugger_is_fine_in_one_process(tmp_path):
+    assert read(tmp_path, skyrs_both="inline", usepdb=True).mode == "inline"
+
+
+def test_two_measurements_at_once(tmp_path):
+    assert read(tmp_path, skyrs_cov=True, cov_source=[]).coverage
+    with pytest.raises(pytest.UsageError, match="--skyrs-cov and --cov can't measure"):
+        read(tmp_path, skyrs_cov=True, cov_source=["sky"])
+
+
+def test_without_an_option_little_is_imported(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n"
+        "def test():\n"
+        "    ours = {n for n in sys.modules if n.startswith(('pytest_skyrs', 'sky_rs_patch'))}\n"
+        "    names = {'_names', '_options', 'plugin'}\n"
+        "    assert ours == {'pytest_skyrs', *(f'pytest_skyrs.{name}' for name in names)}\n"
+    )
+    done = pytest_in(tmp_path)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,317 @@
+"""The result for machines: what is written, and that nothing is left half written."""
+
+import json
+import types
+from pathlib import Path
+
+import pytest
+from runs import call, run
+
+from pytest_skyrs import _known, _names, _report
+from pytest_skyrs._results import Results
+from pytest_skyrs._settings import ArmSettings
+from pytest_skyrs._store import Store
+from pytest_skyrs._verdicts import Case, plain_verdict
+
+
+class Arm:
+    """What the report asks of an arm that is over."""
+
+    collected, exit, problem = 2, 0, None
+
+    def __init__(self, backend):
+        self.settings = ArmSettings(backend, 1, "/nowhere", 0)
+        self.finished = {"seconds": 1.23456, "leftovers": ["sleep 9 (pid 7)"]}
+        routes = {"m.f": {"state": "active", "reason": None}}
+        self.words = {"main": {"skypilot": "0.14.1", "routes": routes}}
+
+    def counts(self):
+        return {"m.f": {"calls": {"rust": 3, "python": 1}, "declines": {"guard:x": 1}}}
+
+
+class Terminal:
+    def __init__(self):
+        self.lines = []
+
+    def ensure_newline(self):
+        pass
+
+    def write_line(self, line):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """What the report asks of a session that is over."""
+    store = Store(tmp_path / "runs.sqlite")
+    terminal = Terminal()
+    made = types.SimpleNamespace(
+        arms={"python": [Arm("python")], "rust": [Arm("rust")]},
+        config=types.SimpleNamespace(
+            rootpath=tmp_path,
+            pluginmanager=types.SimpleNamespace(get_plugin={"terminalreporter": terminal}.get),
+        ),
+        options=types.SimpleNamespace(
+            json=None,
+            html=None,
+            update_known=False,
+            fail_on=(_names.DIVERGED, _names.CRASHED),
+            known_path=lambda config: None,
+        ),
+        plan=types.SimpleNamespace(
+            arguments=("-x", "tests"),
+            hash_seed="0",
+            cache=None,
+            directory=tmp_path,
+            first_path=str(tmp_path),
+        ),
+        problems=[],
+        results=Results(store),
+        seed=7,
+        stale=[],
+        terminal=terminal,
+        verdicts=store.verdicts,
+    )
+    yield made
+    store.close()
+
+
+def same(parent, nodeid="test_it.py::test_same"):
+    python, rust = (run(call(), nodeid=nodeid) for _ in range(2))
+    parent.results.add(plain_verdict(python, rust), python, rust, [], None)
+
+
+def differing(parent, nodeid="test_it.py::test_other", known=None, **more):
+    """A test with a call that got another answer, and with other output."""
+    sides = [
+        run(
+            call(letter, called=f"({letter!r}, '\udc80')", gave=letter, pickle="UElDS0xF"),
+            stdout=f"{letter}\udc80",
+            nodeid=nodeid,
+        )
+        for letter in "ab"
+    ]
+    case = Case(*sides)
+    case.python.append(sides[0])
+    case.rust.append(sides[1])
+    verdict = _names.KNOWN if known else _names.DIVERGED
+    parent.results.add(verdict, *sides, case.judge(), known)
+
+
+@pytest.fixture
+def written(parent):
+    """Writes the JSON report and reads it."""
+
+    def written():
+        parent.options.json = parent.config.rootpath / "report.json"
+        _report.write_all(parent)
+        return json.loads(parent.options.json.read_text(encoding="ascii"))
+
+    return written
+
+
+def test_a_report(parent, written):
+    same(parent)
+    differing(parent)
+    same(parent, "test_it.py::test_\udc80")
+    report = written()
+    assert [row["id"] for row in report["tests"]] == [
+        "test_it.py::test_same",
+        "test_it.py::test_other",
+        "test_it.py::test_\udc80",
+    ]
+    assert [row["divergences"] for row in report["tests"]] == [[], ["d1", "d2"], []]
+    assert [each["id"] for each in report["divergences"]] == ["d1", "d2"]
+    first = report["divergences"][0]
+    assert first == {
+        "id": "d1",
+        "test": "test_it.py::test_other",
+        "verdict": "diverged",
+        "observable": "call",
+        "function": "m.f",
+        "arguments": "('a', '\udc80')",
+        "python": "a",
+        "rust": "b",
+        "detail": "call 1 of the test",
+        "known": None,
+        "repro": "python -m pytest_skyrs replay d1",
+    }
+    assert {name: count for name, count in report["counts"].items() if count} == {
+        "same": 2,
+        "diverged": 1,
+    }
+    assert list(report["counts"]) == list(_names.ALL)
+    assert report["schema"] == 1
+    assert report["command"] == ["pytest", "-x", "tests"]
+    assert report["seed"] == 7
+    assert (report["complete"], report["interrupted"], report["problems"]) == (True, None, [])
+    assert report["versions"]["skypilot"] == "0.14.1"
+    assert [arm["name"] for arm in report["arms"]] == ["python-1", "rust-1"]
+    assert report["arms"][0]["seconds"] == 1.235
+    assert report["routes"]["m.f"]["rust"] == 3
+    assert report["routes"]["m.f"]["declines"] == {"guard:x": 1}
+    assert report["routes"]["m.f"]["tests"] == 3
+
+
+def test_an_empty_report(written):
+    report = written()
+    assert (report["tests"], report["divergences"]) == ([], [])
+    assert set(report["counts"].values()) == {0}
+
+
+def test_a_report_with_problems(parent, written):
+    parent.problems += ["one", "two"]
+    parent.stale.append("entry 1")
+    report = written()
+    assert (report["complete"], report["interrupted"]) == (False, "one; two")
+    assert report["closing"].endswith("; 2 problems")
+    assert report["stale"] == ["entry 1"]
+
+
+def test_known_differences_say_why(parent, written):
+    differing(parent, known={"reason": "it rounds", "issue": "#1"})
+    report = written()
+    assert [each["known"] for each in report["divergences"]] == [
+        {"reason": "it rounds", "issue": "#1"}
+    ] * 2
+    assert report["counts"]["known"] == 1
+
+
+def test_the_page_and_the_file_say_the_same(parent, written):
+    same(parent)
+    differing(parent)
+    collected = _report.collect(parent)
+    report = written()
+    for row in report["tests"]:
+        del row["divergences"]
+    for each in (report, collected):
+        del each["created"]
+    assert json.loads(json.dumps(collected)) == report
+
+
+def test_a_page(parent):
+    differing(parent)
+    parent.options.html = parent.config.rootpath / "page.html"
+    _report.write_all(parent)
+    page = parent.options.html.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.rstrip().endswith("</html>")
+    assert "test_it.py::test_other" in page
+    assert parent.problems == []
+
+
+def test_without_a_run_nothing_is_written(parent, written):
+    parent.arms = {"python": [], "rust": []}
+    with pytest.raises(FileNotFoundError):
+        written()
+
+
+@pytest.mark.parametrize("option", ["json", "html"])
+def test_a_file_that_cannot_be_written_is_a_problem(parent, option):
+    path = parent.config.rootpath / "gone" / "report"
+    setattr(parent.options, option, path)
+    _report.write_all(parent)
+    assert parent.problems == [f"{path} could not be written: No such file or directory"]
+
+
+def attempt(parent, path, write):
+    _report._attempt(parent, path, write)
+    return sorted(each.name for each in path.parent.iterdir() if "sqlite" not in each.name)
+
+
+def test_what_was_there_stays_if_writing_fails(parent, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def write(partial):
+        partial.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    assert attempt(parent, path, write) == ["report.json"]
+    assert path.read_text() == "old"
+    assert parent.problems == [f"{path} could not be written: No space left on device"]
+
+
+def test_what_was_there_is_replaced_in_one_step(parent, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def write(partial):
+        partial.write_text("new")
+        assert path.read_text() == "old"
+
+    assert attempt(parent, path, write) == ["report.json"]
+    assert path.read_text() == "new"
+    assert parent.problems == []
+
+
+def test_a_device_is_written_to(parent):
+    written = []
+    _report._attempt(parent, Path("/dev/null"), written.append)
+    assert written == [Path("/dev/null")]
+    assert Path("/dev/null").is_char_device()
+    assert parent.problems == []
+
+
+def test_the_last_run_is_kept_for_replays(parent, tmp_path):
+    same(parent)
+    differing(parent)
+    parent.plan.cache = tmp_path / "cache"
+    _report.write_all(parent)
+    kept = json.loads((tmp_path / "cache" / "d" / "skyrs" / "last-run.json").read_text())
+    assert kept["directory"] == kept["rootdir"] == str(tmp_path)
+    # Output can't be replayed.
+    (each,) = kept["divergences"]
+    assert (each["id"], each["function"], each["pickle"]) == ("d1", "m.f", "UElDS0xF")
+
+
+# Proposals for the list of known differences.
+
+
+def test_a_proposal(parent, tmp_path):
+    same(parent)
+    differing(parent)
+    parent.options.update_known = True
+    _report.write_all(parent)
+    place = tmp_path / "skyrs-known.proposed.yaml"
+    assert parent.terminal.lines == [f"skyrs: 2 differences are proposed as known in {place}"]
+    text = place.read_text()
+    assert text.startswith("# Proposed by --skyrs-update-known.")
+    with pytest.raises(_known.BadEntry, match="it has no reason"):
+        _known.load(place, None)
+    place.write_text(text.replace("''", "because"))
+    entries = _known.load(place, None)
+    assert [entry.describe() for entry in entries] == [
+        "entry 1 (test test_it.py::test_other, function m.f, observable call)",
+        "entry 2 (test test_it.py::test_other, observable stdout)",
+    ]
+
+
+def test_the_list_itself_is_left_alone(parent, tmp_path):
+    known = tmp_path / "mine.yml"
+    known.write_text("[]")
+    parent.options.known_path = lambda config: known
+    parent.options.update_known = True
+    differing(parent)
+    _report.write_all(parent)
+    assert known.read_text() == "[]"
+    assert "(mine.yml)" in (tmp_path / "mine.proposed.yml").read_text()
+
+
+@pytest.mark.parametrize("what", ["nothing", "known", "doesn't fail", "can't be accepted"])
+def test_what_is_not_proposed(parent, tmp_path, what):
+    parent.options.update_known = True
+    if what == "known":
+        differing(parent, known={"reason": "a", "issue": "b"})
+    elif what == "doesn't fail":
+        parent.options.fail_on = (_names.CRASHED,)
+        differing(parent)
+    elif what == "can't be accepted":
+        parent.options.fail_on = (_names.INCONCLUSIVE,)
+        sides = run(stdout="a"), run(stdout="b")
+        findings = Case(*sides).judge()
+        assert findings[0].verdict == _names.INCONCLUSIVE
+        parent.results.add(_names.INCONCLUSIVE, *sides, findings, None)
+    _report.write_all(parent)
+    assert list(tmp_path.glob("*.yaml")) == []
+    assert parent.terminal.lines == []

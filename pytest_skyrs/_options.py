@@ -60,6 +60,13 @@ def add(parser: pytest.Parser) -> None:
         default=",".join(_DEFAULT_FAIL_ON),
         help="verdicts that make a test fail, separated by commas (default: %(default)s)",
     )
+    option(
+        "--skyrs-texts",
+        choices=("reached", "all"),
+        default="reached",
+        help="judge what is printed and logged in tests in which Rust answered a call (default), "
+        "or in all of them",
+    )
     option("--skyrs-json", metavar="FILE", type=Path, help="write the result as JSON")
     option("--skyrs-html", metavar="FILE", type=Path, help="write the result as an HTML page")
     option(
@@ -120,6 +127,7 @@ class Options:
     seed: int | None
     keep: bool
     coverage: bool
+    all_texts: bool
 
     def known_path(self, config: pytest.Config) -> Path | None:
         """Where known differences are listed."""
@@ -173,6 +181,7 @@ def read(config: pytest.Config) -> Options:
         seed=config.getoption("skyrs_seed"),
         keep=bool(config.getoption("skyrs_keep")),
         coverage=coverage,
+        all_texts=config.getoption("skyrs_texts") == "all",
     )
 
 

@@ -333,11 +333,12 @@ class Parent:
                 self._cases[rust.nodeid] = _verdicts.Case(None, rust)
             return
         self._store.drop_run("python-1", rust.nodeid)
-        case = _verdicts.Case(python, rust)
+        case = _verdicts.Case(python, rust, all_texts=self._options.all_texts)
         self.results.normalised.update(case.counts)
         if case.differs or (python.crash is None) != (rust.crash is None):
             self._cases[rust.nodeid] = case
             return
+        self.results.unjudged.update(case.unjudged)
         self._finish(session, python, rust, _verdicts.plain_verdict(python, rust), [])
 
     def _meet_modules(self, session: pytest.Session) -> None:

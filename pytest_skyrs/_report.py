@@ -92,6 +92,7 @@ def _head(parent: Parent) -> dict[str, Any]:
         "never_reached": never,
         "normalisation": dict(results.normalised),
         "noise": dict(results.noise),
+        "unjudged": dict(results.unjudged),
         "resources": results.resources,
         "bypassed": results.bypassed,
     }

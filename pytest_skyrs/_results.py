@@ -27,6 +27,8 @@ class Results:
     Attributes:
         counts: tests by verdict.
         normalised: replacements in texts by kind.
+        noise: tests by what Python doesn't repeat in them.
+        unjudged: tests that Rust has no part in by texts that differ in them.
         divergences: how many were numbered.
         calls_diverged: differing calls by function.
         resources: what tests left behind on Rust and not on Python.
@@ -41,6 +43,7 @@ class Results:
         self.counts: Counter[str] = Counter()
         self.normalised: Counter[str] = Counter()
         self.noise: Counter[str] = Counter()
+        self.unjudged: Counter[str] = Counter()
         self.divergences = 0
         self.calls_diverged: Counter[str] = Counter()
         self.resources: list[dict[str, Any]] = []

@@ -249,6 +249,13 @@ def _other_lines(parent: Parent) -> list[str]:
     if results.normalised:
         parts = [f"{kind} {count}" for kind, count in results.normalised.most_common()]
         lines.append(f"normalised in texts that differed: {', '.join(parts)}")
+    if results.unjudged:
+        unjudged = results.unjudged.most_common()
+        parts = [f"{kind} in {plural(count, 'test')}" for kind, count in unjudged]
+        lines.append(
+            f"differs where rust answered nothing, and isn't judged: {', '.join(parts)} "
+            "(--skyrs-texts=all does)"
+        )
     if results.noise:
         parts = [
             f"{kind} in {plural(count, 'test')}" for kind, count in results.noise.most_common()

@@ -41,18 +41,32 @@ class Case:
     Args:
         python: its run in the first Python arm; ``None`` if it isn't there.
         rust: its run in the first Rust arm.
+        all_texts: judge what is printed and logged also where Rust answered nothing.
     """
 
-    def __init__(self, python: TestRun | None, rust: TestRun | None) -> None:
+    def __init__(
+        self, python: TestRun | None, rust: TestRun | None, *, all_texts: bool = True
+    ) -> None:
         self.python: list[TestRun | None] = [python]
         self.rust: list[TestRun | None] = [rust]
         self.nodeid = (python or rust).nodeid  # type: ignore[union-attr]
         self.counts: Counter[str] = Counter()
         self.observables: list[Observable] = []
+        #: Texts that differ and aren't judged.
+        self.unjudged: list[str] = []
         if python is not None and rust is not None:
             self.observables = _compare.differences(
                 _compare.View(python, self.counts), _compare.View(rust, self.counts)
             )
+            if not all_texts and not rust.rust_calls:
+                self._leave_texts_out()
+
+    def _leave_texts_out(self) -> None:
+        """If nothing but texts differs, and Rust has answered nothing, it isn't Rust's doing."""
+        kinds = [observable.kind for observable in self.observables]
+        if set(kinds) <= {"stdout", "stderr", "logs"}:
+            self.unjudged = kinds
+            self.observables = []
 
     @property
     def differs(self) -> bool:

@@ -111,16 +111,33 @@ class Session:
             phases.setdefault(nodeid, {})[when] = outcome
         return {nodeid: verdict(found) for nodeid, found in phases.items()}, seconds
 
-    def both(self, name: str) -> tuple[dict, float]:
+    def both(self, name: str, *arguments: str) -> tuple[dict, float]:
         path = self._work / f"{name}.json"
         path.unlink(missing_ok=True)
-        seconds = self._run(name, "--skyrs-both", f"--skyrs-json={path}")
+        seconds = self._run(name, "--skyrs-both", f"--skyrs-json={path}", *arguments)
         if not path.is_file():
             sys.exit(f"the double run gave no report; see {self._work / f'{name}.log'}")
         return json.loads(path.read_text()), seconds
 
     def log(self, name: str) -> str:
         return (self._work / f"{name}.log").read_text(errors="replace")
+
+
+def count_different(session: Session, plain: Outcomes, rows: Outcomes, other: set[str]) -> int:
+    """Tests that give one result without the plugin and always another one with it."""
+    files = sorted({nodeid.partition("::")[0] for nodeid in other})
+    again, _ = session.plain("plain-again", *files)
+    report, _ = session.both("both-again", *files)
+    rows_again = {row["id"]: row["outcome"]["python"] for row in report["tests"]}
+    different = 0
+    for nodeid in sorted(other):
+        control = plain.get(nodeid), again.get(nodeid)
+        arms = rows.get(nodeid), rows_again.get(nodeid)
+        unstable = control[0] != control[1] or control[0] in arms
+        different += not unstable
+        kind = "unstable" if unstable else "DIFFERENT"
+        print(f"{kind}: {nodeid}: plain {control}, in the python arm {arms}")
+    return different
 
 
 def verdict(phases: dict[str, str]) -> str:
@@ -179,14 +196,7 @@ def main() -> int:
             if (plain.get(nodeid) or "lost") != (rows.get(nodeid) or "lost")
         }
         if other:
-            files = sorted({nodeid.partition("::")[0] for nodeid in other})
-            again, _ = session.plain("plain-again", *files)
-            for nodeid in sorted(other):
-                control = plain.get(nodeid), again.get(nodeid)
-                unstable = control[0] != control[1]
-                bad += not unstable
-                kind = "unstable" if unstable else "DIFFERENT"
-                print(f"{kind}: {nodeid}: plain {control}, in the python arm {rows.get(nodeid)}")
+            bad += count_different(session, plain, rows, other)
     print(f"{len(plain)} tests, {options.runs} double runs, {bad} wrong")
     return 1 if bad else 0
 

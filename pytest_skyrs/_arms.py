@@ -87,6 +87,7 @@ class Arm:
             "log": str(settings.log),
             "result": str(self._result),
             "sys_path": sys.path,
+            "workplace": str(settings.path.parent),
         }
         plan_file = settings.path / "plan.json"
         plan_file.write_text(json.dumps(content), encoding="utf-8")
@@ -161,6 +162,7 @@ class Arm:
             self._process.wait(patience)
         if self._process.stdin is not None and not self._process.stdin.closed:
             with contextlib.suppress(OSError):
+                self._process.stdin.write(b"stop")
                 self._process.stdin.close()
         self._end()
         self._note_end()

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -56,6 +57,8 @@ class _Supervisor:
         self._status: int | None = None
         self._pid = 0
         self._stopping: float | None = None
+        #: The parent is gone without a word.
+        self.abandoned = False
 
     def run(self) -> dict[str, Any]:
         """Runs the arm to its end."""
@@ -114,8 +117,7 @@ class _Supervisor:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 4096)
             if parent in ready:
-                # Either it says so, or it is gone.
-                os.read(0, 4096)
+                self.abandoned = not os.read(0, 4096)
                 parent = None
                 self._stop()
             self._reap()
@@ -161,10 +163,15 @@ def main(plan_path: str) -> None:
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
     # In place of this script's folder, what the parent imports from.
     sys.path[:] = plan["sys_path"]
+    supervisor = _Supervisor(plan)
     try:
-        result = _Supervisor(plan).run()
+        result = supervisor.run()
     except OSError as error:
         result = {"exit": None, "problem": str(error), "leftovers": [], "seconds": 0.0}
+    if supervisor.abandoned:
+        # Nobody else will.
+        shutil.rmtree(plan["workplace"], ignore_errors=True)
+        return
     result_path = Path(plan["result"])
     partial = result_path.with_suffix(".partial")
     try:

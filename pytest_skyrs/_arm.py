@@ -442,6 +442,21 @@ class Writer:
         else:
             self._report("report", report)
 
+    def pytest_warning_recorded(
+        self, warning_message: Any, when: str, nodeid: str, location: object
+    ) -> None:
+        """For the parent's summary; xdist passes on those of workers."""
+        self.write(
+            "warning",
+            category=type_name(warning_message.category),
+            message=exception_text(warning_message.message),
+            filename=warning_message.filename,
+            lineno=warning_message.lineno,
+            when=when,
+            id=nodeid,
+            location=location,
+        )
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """A worker is done, or dead."""

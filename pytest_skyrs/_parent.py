@@ -250,6 +250,8 @@ class Parent:
                     self._store.add_item(arm.settings.name, event["id"])
                 elif event["event"] == "deselected":
                     self._note_deselected(arm.settings, event["count"])
+                elif event["event"] == "warning" and arm.settings.name == "python-1":
+                    _playback.play_warning(self._config, event)
                 elif event["event"] == "collectreport":
                     self._note_module(arm.settings, event["report"])
                 run = assembler.take(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
@@ -56,6 +58,26 @@ def play_collection(config: pytest.Config, data: dict[str, Any]) -> None:
     if isinstance(report.longrepr, list):
         report.longrepr = tuple(report.longrepr)
     config.hook.pytest_collectreport(report=report)
+
+
+def play_warning(config: pytest.Config, event: dict[str, Any]) -> None:
+    """Replays a warning. Its category may be known to the arm alone: a class of that name does."""
+    module, _, name = event["category"].rpartition(".")
+    category = getattr(sys.modules.get(module or "builtins"), name, None)
+    if not (isinstance(category, type) and issubclass(category, Warning)):
+        category = type(name, (UserWarning,), {"__module__": module})
+    message = warnings.WarningMessage(
+        category(event["message"]), category, event["filename"], event["lineno"]
+    )
+    location = event["location"] and tuple(event["location"])
+    config.hook.pytest_warning_recorded.call_historic(
+        kwargs={
+            "warning_message": message,
+            "when": event["when"],
+            "nodeid": event["id"],
+            "location": location,
+        }
+    )
 
 
 def _restore(config: pytest.Config, data: dict[str, Any]) -> pytest.TestReport:

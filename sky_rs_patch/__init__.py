@@ -2,6 +2,9 @@
 
 Everything here is loaded when it is first asked for: an interpreter that was only switched on
 for SkyPilot must start as fast as any other.
+
+In an activated environment it is imported before pytest, which would warn that it comes too late to
+rewrite assertions here, without this word: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations

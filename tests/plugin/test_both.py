@@ -698,3 +698,45 @@ def test_outer(tmp_path):
     )
     assert both.code == 0, both.output
     assert both.verdicts == {"test_outer.py::test_outer": "same"}
+
+
+WARNS = {
+    "test_warns.py": """
+import warnings
+
+import pytest
+
+
+class Own(UserWarning):
+    pass
+
+
+def test_warns():
+    warnings.warn("plainly")
+    warnings.warn(Own("in its own way"))
+
+
+@pytest.mark.never_registered
+def test_marked():
+    pass
+"""
+}
+
+
+def warnings_of(done, folder):
+    """The summary's section, wherever the suite is."""
+    rest = done.output.partition("= warnings summary =")[2]
+    assert rest, done.output
+    return rest.partition("-- Docs:")[0].replace(str(folder), "<suite>")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_warnings_are_summed_up_as_without_us(tmp_path, workers):
+    folder = tmp_path / "suite"
+    write(folder, WARNS)
+    plain, both = pair(folder, *workers, plugins=plugins("pytest-xdist"))
+    places = [tmp_path / f"suite-{name}" for name in ("plain", "both")]
+    expected, shown = (warnings_of(*one) for one in zip((plain, both), places))
+    assert "Own: in its own way" in expected
+    assert "never_registered" in expected
+    assert shown == expected

@@ -462,7 +462,9 @@ class Parent:
             return
         _playback.play(self._config, run, verdict=verdict, properties=properties, failure=failure)
         if session.shouldfail:
-            raise session.Failed(session.shouldfail)
+            # With workers xdist ends the session otherwise, and so does its exit code.
+            distributed = self._config.option.skyrs_distributed
+            raise (session.Interrupted if distributed else session.Failed)(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
 

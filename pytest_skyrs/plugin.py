@@ -96,6 +96,9 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
         _arm.fix_seeds(options, options.skyrs_seed or 0)
     elif options.skyrs_both == "sessions" and not options.collectonly:
         # The arms distribute, not we.
+        options.skyrs_distributed = any(
+            getattr(options, name, None) for name in ("numprocesses", "tx")
+        )
         alone = {"numprocesses": 0, "dist": "no", "tx": [], "maxprocesses": None}
         for name, value in alone.items():
             if hasattr(options, name):

@@ -96,7 +96,7 @@ def test_distributed(tmp_path, loaded, options):
     verdicts = both.verdicts
     if "-x" in options:
         # xdist calls it an interruption.
-        assert (plain.code, both.code) == (2, 1)
+        assert (plain.code, both.code) == (2, 2)
         assert both.totals["failed"] == 1
         assert verdicts["test_many.py::test_fails"] == "same-fail"
         return

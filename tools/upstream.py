@@ -123,20 +123,25 @@ class Session:
         return (self._work / f"{name}.log").read_text(errors="replace")
 
 
-def count_different(session: Session, plain: Outcomes, rows: Outcomes, other: set[str]) -> int:
+def count_different(session: Session, plain: Outcomes, report: dict, other: set[str]) -> int:
     """Tests that give one result without the plugin and always another one with it."""
     files = sorted({nodeid.partition("::")[0] for nodeid in other})
     again, _ = session.plain("plain-again", *files)
-    report, _ = session.both("both-again", *files)
-    rows_again = {row["id"]: row["outcome"]["python"] for row in report["tests"]}
+    reports = [report, session.both("both-again", *files)[0]]
+    found = [{row["id"]: row for row in one["tests"]} for one in reports]
     different = 0
     for nodeid in sorted(other):
         control = plain.get(nodeid), again.get(nodeid)
-        arms = rows.get(nodeid), rows_again.get(nodeid)
-        unstable = control[0] != control[1] or control[0] in arms
+        rows = [one[nodeid] for one in found if nodeid in one]
+        arms = [row["outcome"]["python"] for row in rows]
+        unstable = (
+            control[0] != control[1]
+            or control[0] in arms
+            or any(row["verdict"] in ("flaky-control", "inconclusive") for row in rows)
+        )
         different += not unstable
         kind = "unstable" if unstable else "DIFFERENT"
-        print(f"{kind}: {nodeid}: plain {control}, in the python arm {arms}")
+        print(f"{kind}: {nodeid}: plain {control}, in python arms {arms}")
     return different
 
 
@@ -186,7 +191,11 @@ def main() -> int:
         report, seconds = session.both(name)
         print(section(session.log(name), "skyrs: python and rust"))
         ratio = seconds / plain_seconds
-        print(f"double run {number}: {seconds:.0f} s, {ratio:.2f} times the plain run", flush=True)
+        arms = ", ".join(
+            f"{arm['name']} {arm['seconds'] / plain_seconds:.2f}" for arm in report["arms"]
+        )
+        print(f"double run {number}: {seconds:.0f} s, {ratio:.2f} times the plain run ({arms})")
+        sys.stdout.flush()
         bad += sum(row["verdict"] not in HARMLESS for row in report["tests"])
         bad += len(report["problems"])
         rows = {row["id"]: row["outcome"]["python"] for row in report["tests"]}
@@ -196,7 +205,7 @@ def main() -> int:
             if (plain.get(nodeid) or "lost") != (rows.get(nodeid) or "lost")
         }
         if other:
-            bad += count_different(session, plain, rows, other)
+            bad += count_different(session, plain, report, other)
     print(f"{len(plain)} tests, {options.runs} double runs, {bad} wrong")
     return 1 if bad else 0
 

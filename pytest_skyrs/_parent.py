@@ -375,7 +375,7 @@ class Parent:
         """Runs the files of differing tests again, until each difference is explained."""
         if self._is_stopping(session):
             return
-        for number in range(2, _verdicts.ROUNDS + 2):
+        for number in range(2, _verdicts.MOST_ROUNDS + 2):
             wanting = [case for case in self._cases.values() if case.needs_python()]
             if not wanting:
                 return

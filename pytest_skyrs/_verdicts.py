@@ -24,6 +24,8 @@ _ORDER = (
 
 #: How many times a difference without a differing call must repeat itself.
 ROUNDS = 3
+#: The same where Rust has answered nothing in the test.
+MOST_ROUNDS = 4
 
 
 @dataclasses.dataclass
@@ -130,21 +132,39 @@ class Case:
             return _names.DIVERGED
         # Rust contradicts itself, or never did it again. That it is Rust's doing shows in a
         # call that got another answer, or when it happens time and again.
-        if observable.kind == "call" or sum(value != ours[0] for value in theirs) > 1:
+        odd = sum(value != ours[0] for value in theirs)
+        if observable.kind == "call" or (odd > 1 and self._reached):
             return _names.UNSTABLE
         return _names.INCONCLUSIVE
+
+    @property
+    def _reached(self) -> bool:
+        """Whether Rust has answered a call in the test: else it can hardly be Rust's doing."""
+        return any(run is not None and run.rust_calls for run in self.rust)
+
+    @property
+    def _rounds(self) -> int:
+        return ROUNDS if self._reached or self._is_collection else MOST_ROUNDS
+
+    @property
+    def _is_collection(self) -> bool:
+        """Whether it is about a test, or a module, that is collected on one side only."""
+        python, rust = self.python[0], self.rust[0]
+        if python is None or rust is None:
+            return True
+        return bool(python.reports) and python.reports[0].get("when") == "collect"
 
     def needs_python(self) -> bool:
         """Whether another Python run would tell more."""
         if len(self.python) == 1:
             return True
-        return len(self.python) <= ROUNDS and self._is_weak()
+        return len(self.python) <= self._rounds and self._is_weak()
 
     def needs_rust(self) -> bool:
         """Whether another Rust run would tell more."""
         if self.judge()[0].verdict == _names.FLAKY:
             return False
-        return len(self.rust) == 1 or (len(self.rust) <= ROUNDS and self._is_weak())
+        return len(self.rust) == 1 or (len(self.rust) <= self._rounds and self._is_weak())
 
     def _is_weak(self) -> bool:
         """No call was answered differently: it takes more runs to rule chance out."""

@@ -152,6 +152,7 @@ def test_defaults(tmp_path):
         seed=None,
         keep=False,
         coverage=False,
+        all_texts=False,
     )
 
 

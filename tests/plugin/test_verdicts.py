@@ -17,7 +17,7 @@ from pytest_skyrs._names import (
     VACUOUS,
 )
 from pytest_skyrs._run import TestRun
-from pytest_skyrs._verdicts import ROUNDS, Case, plain_verdict
+from pytest_skyrs._verdicts import MOST_ROUNDS, ROUNDS, Case, plain_verdict
 
 
 def settle(python, rust):
@@ -29,7 +29,7 @@ def settle(python, rust):
     theirs = itertools.chain(rust, itertools.repeat(rust[-1]))
     case = Case(next(ours), next(theirs))
     assert case.differs
-    for _ in range(2, ROUNDS + 2):
+    for _ in range(2, MOST_ROUNDS + 2):
         if not case.needs_python():
             break
         case.python.append(next(ours))
@@ -51,9 +51,9 @@ def answers(outcomes):
     ]
 
 
-def printed(outcomes):
-    """A run for each letter, with nothing but that as its output."""
-    return [run(stdout=letter) for letter in outcomes]
+def printed(outcomes, *, reached=True):
+    """A run for each letter, with that as its output, and a call that Rust has answered."""
+    return [run(*[call("same")] * reached, stdout=letter) for letter in outcomes]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,23 @@ def test_texts(python, rust, verdict, runs):
     assert took == runs
 
 
+@pytest.mark.parametrize(
+    ("python", "rust", "verdict", "runs"),
+    [
+        ("aaaaa", "bbbbb", DIVERGED, (5, 5)),
+        ("aaaaa", "bbbba", INCONCLUSIVE, (5, 5)),
+        ("aaaab", "bbbbb", FLAKY, (5, 4)),
+        ("aaa", "bba", INCONCLUSIVE, (3, 3)),
+        ("aa", "bc", INCONCLUSIVE, (2, 2)),
+    ],
+)
+def test_where_rust_answered_nothing_it_takes_more(python, rust, verdict, runs):
+    ours, theirs = (printed(letters, reached=False) for letters in (python, rust))
+    case, took = settle(ours, theirs)
+    assert verdicts(case) == {"stdout": verdict}
+    assert took == runs
+
+
 def test_weak_differences_take_more_runs_than_calls():
     _, weak = settle(printed("a"), printed("b"))
     _, strong = settle(answers("a"), answers("b"))
@@ -142,6 +159,7 @@ def test_noise_masks_nothing(noise, kind):
             if kind == "call":
                 calls = [*calls, call(side, args="steady")]
             else:
+                calls = [*calls, call("the same", args="steady")]
                 more["stderr"] = side
             made.append(run(*calls, **more))
         sides.append(made)
@@ -220,7 +238,7 @@ def test_outcomes(python, rust):
     else:
         case, took = settle([made[python]], [made[rust]])
         assert verdicts(case) == {"outcome": DIVERGED}
-        assert took == (4, 4)
+        assert took == (5, 5)
 
 
 @pytest.mark.parametrize(

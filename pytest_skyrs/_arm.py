@@ -207,6 +207,8 @@ class Recorder:
     def pytest_collection_finish(self) -> None:
         """Notes where proxies stand when the tests begin."""
         self._standing = _standing()
+        if self._coverage is not None:
+            self._coverage.start()
         self._last = self._meter.read()
 
     @contextlib.contextmanager
@@ -312,7 +314,7 @@ class Recorder:
         if self._output is not None:
             self._output.close()
         static = None
-        if self._coverage is not None:
+        if self._coverage is not None and self._coverage.started:
             static = self._coverage.static()
             self._coverage.stop()
         now = status()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BodyCoverage:
-    """Measures this process from now on, test by test.
+    """Measures this process, test by test.
 
     Raises:
         pytest.UsageError: if coverage isn't installed.
@@ -26,17 +26,28 @@ class BodyCoverage:
         import pytest
 
         try:
-            import coverage
+            import coverage  # noqa: F401 - asked for in time
         except ImportError:
             raise pytest.UsageError("--skyrs-cov needs coverage: pip install coverage") from None
+        self.started = False
+        self._context = 0
+
+    def start(self) -> None:
+        """Tests begin: conftest files have registered their routes by now.
+
+        What imports run isn't asked for, only what calls do.
+        """
+        import coverage
+
         from sky_rs_patch._registry import registry
 
-        patterns = [f"*/{module.replace('.', '/')}.py" for module in registry.modules()]
+        files = {f"*/{module.replace('.', '/')}.py" for module in registry.modules()}
+        files.update(code.co_filename for _, code in originals())
         self._coverage = coverage.Coverage(
-            data_file=None, config_file=False, branch=True, include=patterns, messages=False
+            data_file=None, config_file=False, branch=True, include=sorted(files), messages=False
         )
         self._coverage.start()
-        self._context = 0
+        self.started = True
 
     def begin(self) -> None:
         """A test begins; what ran before belongs to imports."""

@@ -74,7 +74,6 @@ def _join_arm(text: str) -> None:
     if settings.coverage:
         from pytest_skyrs._coverage import BodyCoverage
 
-        # Before the import of what is measured.
         coverage = BodyCoverage()
     _arm.join(settings.backend, settings)
     _Session.recorder = _arm.Recorder(settings, lambda nodeid, record: None)

@@ -19,6 +19,8 @@ _RESOURCES = ("open files", "threads", "child processes", "memory")
 #: Bytes of resident memory that a test may add on Rust beyond what it adds on Python.
 _MEMORY_SLACK = 8 << 20
 _SHOWN_RESOURCES = 200
+#: The fastest of fewer calls says little.
+_TIMED_CALLS = 50
 
 
 class Results:
@@ -202,7 +204,9 @@ def routes(
             "python": counted["calls"]["python"],
             "declines": counted["declines"],
             "tests": results.reached[name],
-            "seconds": results.seconds.get(name),
+            "seconds": results.seconds.get(name)
+            if counted["calls"]["rust"] >= _TIMED_CALLS
+            else None,
             "coverage": None,
         }
     coverage = body_coverage(results, python)

@@ -318,14 +318,16 @@ class Recorder:
             static = self._coverage.static()
             self._coverage.stop()
         now = status()
-        standing = set(_standing())
         return {
             "pid": os.getpid(),
             "backend": self._settings.backend,
             "switch": os.environ.get(_switch.VARIABLE),
             "extension": _extension.build_info(),
-            "lost": [target for target in self._standing if target not in standing],
-            "proxies": len(standing),
+            "lost": [
+                target
+                for target in self._standing
+                if now["routes"].get(target, {}).get("state") != "active"
+            ],
             "routes": {
                 name: {"state": route["state"], "reason": route["reason"]}
                 for name, route in now["routes"].items()
@@ -336,14 +338,7 @@ class Recorder:
             else {name: _stats.counts(name)[:3] for name in _stats.targets()},
             "static": static,
             "skypilot": now["skypilot"],
-            "pure": _pure_targets(),
         }
-
-
-def _pure_targets() -> list[str]:
-    from sky_rs_patch._registry import registry
-
-    return [target for target in registry.targets() if getattr(registry.get(target), "pure", False)]
 
 
 def _standing() -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_skyrs import _arms, _known, _names, _playback, _results, _summary, _verdicts
+from pytest_skyrs import _arms, _known, _names, _playback, _report, _results, _summary, _verdicts
 from pytest_skyrs._run import Assembler, TestRun
 from pytest_skyrs._settings import ArmSettings
 from pytest_skyrs._store import Store
@@ -112,7 +112,7 @@ class Parent:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Writes the reports; a run that isn't complete doesn't end well."""
         self._find_stale_entries()
-        _summary.write_reports(self)
+        _report.write_all(self)
         if (self.problems or self.stale) and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -203,14 +203,13 @@ class Parent:
         number: int,
         tests: tuple[str, ...] | None = None,
         skip: str | None = None,
-        name: str | None = None,
     ) -> ArmSettings:
         # The same path for every arm that runs alone: paths get into results, and into digests.
         folder = self.folder / ("arm" if not self._options.side_by_side else f"arm-{backend[0]}")
         return ArmSettings(
             backend=backend,
             round=number,
-            folder=str(folder if name is None else self.folder / name),
+            folder=str(folder),
             seed=self.seed,
             tests=tests,
             skip=skip,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,9 @@ class Results:
         reached: tests by function that Rust answered in them.
         seconds: of a function's fastest call, by backend.
         growth: bytes that all tests together added to their processes, by backend.
-        slowdown: logarithms of the tests' duration ratios.
+        durations: seconds that the tests took, by backend.
+        bodies: lines and branches of originals that tests with the same result ran.
+        bypassed: tests by function whose body ran on Rust without a call of its proxy.
     """
 
     def __init__(self, store: Store) -> None:
@@ -250,6 +251,6 @@ def closing_line(results: Results, problem: str | None) -> str:
         parts.append(part)
     python, rust = results.durations["python"], results.durations["rust"]
     line = f"skyrs: {', '.join(parts)}"
-    if python > 0 and rust > 0 and math.isfinite(python / rust):
+    if python > 0 and rust > 0:
         line += f"; tests took {python:.1f} s on python, {rust:.1f} s on rust"
     return f"{line}; {problem}" if problem else line

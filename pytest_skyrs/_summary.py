@@ -188,6 +188,8 @@ def _arm_line(arm: Arm) -> str:
 
 def route_table(table: dict[str, Any]) -> list[str]:
     """The routes, a line each."""
+    from sky_rs_patch._status import aligned
+
     rows = [["route", "rust", "python", "tests", "speed", "declines; why it isn't active"]]
     for name, route in table.items():
         if route["state"] == "absent":
@@ -201,14 +203,7 @@ def route_table(table: dict[str, Any]) -> list[str]:
             ratio = f"{seconds['python'] / seconds['rust']:.1f}x"
         counts = [str(route[key]) for key in ("rust", "python", "tests")]
         rows.append([name, *counts, ratio, "; ".join(notes)])
-    widths = [max(len(row[at]) for row in rows) for at in range(6)]
-    return [
-        "  ".join(
-            cell.ljust(width) if at in (0, 5) else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    ]
+    return aligned(rows, {1, 2, 3, 4})
 
 
 def _coverage_lines(parent: Parent) -> list[str]:
@@ -274,10 +269,3 @@ def _other_lines(parent: Parent) -> list[str]:
 def _reason(row: dict[str, Any]) -> str:
     kinds = [*row["noise"], *(divergence["observable"] for divergence in row["divergences"])]
     return ", ".join(dict.fromkeys(kinds))
-
-
-def write_reports(parent: Parent) -> None:
-    """The files that were asked for."""
-    from pytest_skyrs import _report
-
-    _report.write_all(parent)

@@ -127,14 +127,25 @@ def table(routes: dict[str, Any], *, states: bool = True) -> str:
             notes.insert(0, str(route["reason"]))
         calls = [str(route["calls"]["rust"]), str(route["calls"]["python"])]
         rows.append([target, *([route["state"]] if states else []), *calls, "; ".join(notes)])
-    widths = [max(len(row[at]) for row in [header, *rows]) for at in range(len(header))]
     numbers = {header.index("rust"), header.index("python")}
+    return "\n".join(aligned([header, *rows], numbers, ruled=True))
 
-    def line(row: list[str]) -> str:
-        cells = [
-            cell.rjust(width) if at in numbers else cell.ljust(width)
+
+def aligned(rows: list[list[str]], right: set[int], *, ruled: bool = False) -> list[str]:
+    """Rows as lines with columns.
+
+    Args:
+        rows: the header, and the others; all of the same length.
+        right: columns that are aligned to the right.
+        ruled: draw a line below the header.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    if ruled:
+        rows = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return [
+        "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
             for at, (cell, width) in enumerate(zip(row, widths))
-        ]
-        return "  ".join(cells).rstrip()
-
-    return "\n".join([line(header), line(["-" * width for width in widths]), *map(line, rows)])
+        ).rstrip()
+        for row in rows
+    ]

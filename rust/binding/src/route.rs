@@ -30,7 +30,7 @@ pub(crate) struct Route {
     original: GilBound<Cell<Option<Py<PyAny>>>>,
     implementation: Implementation,
     enabled: GilBound<Cell<bool>>,
-    /// Is told of every call: see `observed`.
+    /// Is told of every call: see `call_unusual`.
     observer: GilBound<Cell<Option<Py<PyAny>>>>,
     /// Enabled and without an observer: the one thing that an ordinary call asks.
     ordinary: GilBound<Cell<bool>>,

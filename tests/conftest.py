@@ -9,6 +9,11 @@ from sky_rs_patch import _finder, _stats, _switch
 # Children import SkyPilot, too, and its usage messages would go out to the network.
 os.environ.setdefault("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
 
+# On a CI service pytest shortens no line and Hypothesis takes no seed. The runs that tests start
+# are the same everywhere; how this run itself behaves has been decided by now.
+for _variable in ("BUILD_NUMBER", "CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD"):
+    os.environ.pop(_variable, None)
+
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item):

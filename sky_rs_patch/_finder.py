@@ -22,8 +22,13 @@ ACTIVE_VARIABLE = "SKY_RS_PATCH_ACTIVE"
 
 VIRTUAL_MODULE = "sky.utils.rust_fallback"
 
+#: Modules of this project's own routes.
+OWN_MODULES = frozenset(
+    {"sky.utils.common_utils", "sky.utils.subprocess_utils", "sky.utils.yaml_utils"}
+)
+
 #: Modules to tell the engine about. Registered routes add theirs.
-watched: set[str] = {"sky.utils.common_utils", "sky.utils.subprocess_utils"}
+watched: set[str] = set(OWN_MODULES)
 
 
 class _Loader:

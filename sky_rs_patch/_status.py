@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import sys
@@ -110,11 +111,23 @@ def _state(target: str) -> tuple[str, str | None, list[str], Route | None]:
         return "absent", f"{module_name} has no {attribute}", [], None
     if refusal is not None:
         return "inactive", refusal, [], None
+    if module is None and _is_missing(module_name):
+        return "absent", f"there is no {module_name}", [], None
     if module is None:
         return "inactive", f"{module_name} is not imported", [], None
     if attribute not in vars(module):
         return "absent", f"{module_name} has no {attribute}", [], None
     return "inactive", "not enabled", [], None
+
+
+def _is_missing(module: str) -> bool:
+    """Whether it is known that there is no such module: its package is here, and has none."""
+    if module.rpartition(".")[0] not in sys.modules:
+        return False
+    try:
+        return importlib.util.find_spec(module) is None
+    except (ImportError, ValueError):
+        return False
 
 
 def table(routes: dict[str, Any], *, states: bool = True) -> str:

@@ -41,7 +41,12 @@ def main(wheels: list[str]) -> None:
         version = pathlib.Path(wheel).name.split("-")[1]
         with zipfile.ZipFile(wheel) as archive:
             for module, names in wanted().items():
-                tree = ast.parse(archive.read(module.replace(".", "/") + ".py"))
+                try:
+                    source = archive.read(module.replace(".", "/") + ".py")
+                except KeyError:
+                    # Not every SkyPilot has all of them.
+                    continue
+                tree = ast.parse(source)
                 for node in tree.body:
                     if isinstance(node, ast.FunctionDef) and node.name in names:
                         prints = found.setdefault(f"{module}.{node.name}", {})

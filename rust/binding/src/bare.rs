@@ -53,8 +53,10 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     macro_rules! entries {
         ($($index:literal)*) => { [$(call::<$index> as ffi::PyCFunctionFastWithKeywords),*] };
     }
-    const ENTRIES: [ffi::PyCFunctionFastWithKeywords; 15] = entries!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-    assert_eq!(ENTRIES.len(), NATIVES.len(), "an entry for each native function");
+    const ENTRIES: [ffi::PyCFunctionFastWithKeywords; 40] = entries!(
+        0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39
+    );
+    assert!(ENTRIES.len() >= NATIVES.len(), "an entry for each native function");
     let mut methods: Vec<ffi::PyMethodDef> = NATIVES
         .iter()
         .zip(ENTRIES)

@@ -12,12 +12,24 @@ CHILD_HOOK = "zz_sky_rs_patch.pth"
 #: Written by `activate` alone: acts in every interpreter of the environment.
 SWITCH = "zz_sky_rs_patch_on.pth"
 
-# Python executes lines of .pth files that start with "import ", one by one. If the package is
-# gone but the file isn't, nothing happens.
-_LINE = (
-    "import sys; exec('try:\\n from sky_rs_patch._finder import install\\n"
-    "except ImportError:\\n pass\\nelse:\\n install()')\n"
-)
+# Python executes lines of .pth files that start with "import ", one by one, in the function that
+# reads the file, whose `sitedir` is the directory. The line must cost next to nothing where no
+# SkyPilot is imported, so it imports nothing of ours: it waits for `sky`. The package is then
+# looked for where the file lies first; if it is gone but the file isn't, nothing happens.
+_WAIT = """
+def find_spec(name, path=None, target=None):
+    if name[:4] not in ("sky", "sky."): return
+    sys.path.insert(0, home)
+    try: from sky_rs_patch._finder import installed_finder
+    except ImportError: return
+    finally: sys.path.remove(home)
+    return installed_finder().find_spec(name, path, target)
+sys.meta_path.insert(0, type(sys.implementation)(find_spec=find_spec, waits_for="sky_rs_patch"))
+"""
+_EXEC = f'exec({_WAIT!r}, {{"sys": sys, "home": locals().get("sitedir", sys.prefix)}})'
+#: What the two files say.
+SWITCH_LINE = f"import sys; {_EXEC}\n"
+CHILD_HOOK_LINE = f'import os, sys; "SKY_RS_PATCH_ACTIVE" in os.environ and {_EXEC}\n'
 
 
 def site_directories() -> list[Path]:
@@ -58,7 +70,7 @@ def turn_on() -> tuple[Path, bool]:
         LookupError: if there is no directory for it.
     """
     present = switch()
-    if present is not None and present.read_text() == _LINE:
+    if present is not None and present.read_text() == SWITCH_LINE:
         return present, False
     hook = child_hook()
     directories = site_directories()
@@ -70,7 +82,7 @@ def turn_on() -> tuple[Path, bool]:
     # Interpreters that start meanwhile see the old file or the new one, never half of it.
     temporary = home / f".{SWITCH}.{os.getpid()}"
     try:
-        temporary.write_text(_LINE)
+        temporary.write_text(SWITCH_LINE)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

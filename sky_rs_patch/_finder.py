@@ -116,6 +116,11 @@ def install() -> None:
         sys.meta_path.insert(0, _finder)
 
 
+def installed_finder() -> Finder:
+    """The finder, for those who waited for SkyPilot: they stand in its place no longer."""
+    return _finder
+
+
 def remove() -> None:
     """Takes the finder away."""
     while _finder in sys.meta_path:
@@ -145,3 +150,15 @@ def complain(message: str) -> None:
     except RuntimeWarning:
         # Filters that turn warnings into errors must not break somebody's import.
         sys.stderr.write(f"sky_rs_patch: {message}\n")
+
+
+def _relieve_waiting() -> None:
+    """Takes the place of what .pth files have put there to wait for SkyPilot."""
+    waiting = [hook for hook in sys.meta_path if getattr(hook, "waits_for", None) == "sky_rs_patch"]
+    for hook in waiting:
+        sys.meta_path.remove(hook)
+    if waiting:
+        install()
+
+
+_relieve_waiting()

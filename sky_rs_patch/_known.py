@@ -1,4 +1,4 @@
-"""Fingerprints of SkyPilot's functions by release; written by tools/known_fingerprints.py.
+"""Fingerprints of SkyPilot's functions by release (tools/known_fingerprints.py).
 
 The letters are those of docs/routes.md: A is the oldest variant that was looked at.
 """

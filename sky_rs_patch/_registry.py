@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
+from sky_rs_patch import _entry_points
 from sky_rs_patch._routes import ROUTES, RouteSpec
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Registry:
         if self._entry_points_loaded:
             return
         self._entry_points_loaded = True
-        for entry_point in _entry_points():
+        for entry_point in _entry_points.of_group(ENTRY_POINT_GROUP):
             source = f"entry point {entry_point.value}"
             try:
                 self.add(
@@ -141,16 +142,6 @@ class Registry:
                 )
             except ValueError as error:
                 self.problems[entry_point.name] = f"{source}: {error}"
-
-
-def _entry_points() -> list[Any]:
-    from importlib import metadata
-
-    try:
-        return list(metadata.entry_points(group=ENTRY_POINT_GROUP))
-    except TypeError:
-        # Up to Python 3.9 there is no selection by group.
-        return list(metadata.entry_points().get(ENTRY_POINT_GROUP, ()))
 
 
 registry = Registry()

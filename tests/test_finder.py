@@ -492,18 +492,25 @@ def test_without_source(small, tmp_path):
         "import compileall, os, pathlib, shutil, sys\n"
         f"shutil.copytree({small['PYTHONPATH']!r}, {str(tmp_path / 'bare')!r})\n"
         f"bare = pathlib.Path({str(tmp_path / 'bare')!r})\n"
+        "module = bare / 'sky' / 'utils' / 'common_utils.py'\n"
+        "text = module.read_text()\n"
+        "assert 'int(hex_str, 16)' in text\n"
+        "module.write_text(text.replace('int(hex_str, 16)', 'int(hex_str, 8)'))\n"
         "compileall.compile_dir(bare, quiet=2, legacy=True)\n"
         "for source in bare.rglob('*.py'): source.unlink()\n"
         f"sys.path[:] = [str(bare)] + [p for p in sys.path if p != {small['PYTHONPATH']!r}]\n"
         "import sky_rs_patch\nsky_rs_patch.enable()\n"
         "from sky.utils import common_utils, subprocess_utils\n"
-        "route = sky_rs_patch.status()['routes']['sky.utils.common_utils.format_float']\n"
-        "print(route['state'], '|', route['reason'])\n"
-        "print(common_utils.format_float(1.5))",
+        "for name in ('format_float', 'base36_encode'):\n"
+        "    route = sky_rs_patch.status()['routes'][f'sky.utils.common_utils.{name}']\n"
+        "    print(route['state'], '|', route['reason'])\n"
+        "print(common_utils.format_float(1.5), common_utils.base36_encode('17'))",
         environment=small,
     )
-    assert printed.startswith("inactive | unknown code: no source of format_float in ")
-    assert printed.endswith("\n1.5\n")
+    known, unknown, results = printed.splitlines()
+    assert known == "active | None"
+    assert unknown.startswith("inactive | unknown code: no source of base36_encode in ")
+    assert results == "1.5 f"
 
 
 def test_a_mock_in_place_while_it_is_disabled():

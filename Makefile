@@ -12,14 +12,14 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: upstream-all planted bench clean
+.PHONY: instructions upstream-all planted bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
 	cd $(VENV) && bin/python -m sky_rs_patch demo
 	cd $(VENV) && bin/python -m pytest --skyrs-selftest -q -p no:cacheprovider -c /dev/null --rootdir=.
 
-test: lint rust-test python-test plugin-test old-test sdist-test upstream
+test: lint rust-test python-test plugin-test old-test sdist-test instructions upstream
 
 ## Environments
 
@@ -73,6 +73,10 @@ plugin-test: $(VENV)/.built
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
 old-test: $(OLD_VENV)/.built
 	cd tests && ../$(OLD_VENV)/bin/python -m pytest -q -p no:cacheprovider test_routes_exist.py
+
+# Instructions of the hot calls, under callgrind, against tools/instructions.json.
+instructions: $(VENV)/.built
+	$(BIN)/python tools/instructions.py
 
 # SkyPilot's own tests: plainly, and on both backends.
 upstream: $(VENV)/.built

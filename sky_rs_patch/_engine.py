@@ -309,6 +309,7 @@ def _implementation(
         reads=route.reads,
         unread=_guards.ONLY_IN_ERRORS,
         context=route.context,
+        watched=route.watched,
         precondition=route.precondition,
     )
     return route.natives[variant], resolver

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Namespace = Union["dict[str, Any]", type]
-#: namespace, name, ``(expected,)``, ``()`` for absent or ``(expected, None)`` for either, label.
-Entry = tuple[Namespace, str, tuple[object, ...], str]
+#: namespace, name (or a type, in a registry), ``(expected,)``, ``()`` for absent or
+#: ``(expected, None)`` for either, label.
+Entry = tuple[Namespace, Union[str, type], tuple[object, ...], str]
 #: namespace in which nothing may change, label.
 Frozen = tuple[Namespace, str]
 
@@ -61,6 +62,7 @@ def resolver(
     reads: Iterable[str] = (),
     unread: frozenset[str] = frozenset(),
     context: Iterable[str] = (),
+    watched: Callable[[], tuple[list[Entry], list[Frozen]]] | None = None,
     precondition: Callable[[], str | None] | None = None,
 ) -> Callable[[], Guards]:
     """Makes the function that derives an original's guards when they are first needed."""
@@ -72,6 +74,10 @@ def resolver(
             walk.function(original)
             for name in reads:
                 walk.dotted(name)
+            if watched is not None:
+                entries, frozen = watched()
+                walk.entries += entries
+                walk.frozen += frozen
             problem = precondition() if precondition is not None else None
             objects = () if problem else tuple(_evaluate(name, original) for name in context)
         except Suspect as suspect:
@@ -323,6 +329,10 @@ def _evaluate(name: str, original: FunctionType) -> object:
     if name.startswith("import:"):
         module, _, attribute = name[len("import:") :].rpartition(".")
         return getattr(__import__(module, fromlist=[attribute]), attribute)
+    if name.startswith("call:"):
+        # Made whenever the guards are derived.
+        make: Any = _evaluate(f"import:{name[len('call:') :]}", original)
+        return make()
     value: object = original.__globals__[name.partition(".")[0]]
     for attribute in name.split(".")[1:]:
         value = getattr(value, attribute)

@@ -25,6 +25,9 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.common_utils.base36_encode": {
         "6b2a68c293bddc17": ("A", "0.8.1", "0.14.1"),
     },
+    "sky.utils.common_utils.dump_yaml_str": {
+        "6a9eca9a80e969e2": ("A", "0.8.1", "0.10.0"),
+    },
     "sky.utils.common_utils.find_free_port": {
         "404ec093164a5c85": ("A", "0.8.1", "0.11.0"),
         "209887166f934fc2": ("B", "0.11.2", "0.14.1"),
@@ -60,5 +63,8 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "sky.utils.subprocess_utils.is_process_alive": {
         "1e090bfaeabb6143": ("A", "0.10.5", "0.10.5"),
+    },
+    "sky.utils.yaml_utils.dump_yaml_str": {
+        "6a9eca9a80e969e2": ("A", "0.10.5", "0.14.1"),
     },
 }

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from sky_rs_patch import _preconditions
+from sky_rs_patch import _preconditions, _yaml_dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sky_rs_patch._guards import Entry, Frozen
+
 _COMMON = "sky.utils.common_utils"
 _SUBPROCESS = "sky.utils.subprocess_utils"
+_YAML = "sky.utils.yaml_utils"
 
 
 class RouteSpec(NamedTuple):
@@ -27,6 +30,7 @@ class RouteSpec(NamedTuple):
         context: names, as the original's module sees them, of objects that the native function
             works with, in its order; ``globals()`` is the module's dictionary.
         reads: dotted names that the original reads beyond what its code shows.
+        watched: gives further entries and frozen namespaces of the guards, or ``None``.
         precondition: says what about this machine or these libraries the native function can't
             vouch for, or ``None``.
         pure: a call has no effects but its result.
@@ -37,6 +41,7 @@ class RouteSpec(NamedTuple):
     callees: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    watched: Callable[[], tuple[list[Entry], list[Frozen]]] | None = None
     precondition: Callable[[], str | None] | None = None
     pure: bool = True
 
@@ -102,5 +107,17 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "is_process_alive"},
         reads=_preconditions.PSUTIL_PROCESS_READS,
         precondition=_preconditions.known_psutil,
+    ),
+    # It moved from common_utils to yaml_utils after SkyPilot 0.10.0.
+    *(
+        RouteSpec(
+            f"{module}.dump_yaml_str",
+            {"A": "dump_yaml_str"},
+            context=("call:sky_rs_patch._yaml_dump.resolver_lists",),
+            reads=_yaml_dump.READS,
+            watched=_yaml_dump.watched,
+            precondition=_yaml_dump.known_pyyaml,
+        )
+        for module in (_COMMON, _YAML)
     ),
 )

@@ -13,7 +13,8 @@ use crate::watch::{Stamp, namespace};
 /// One name in one namespace, and the object that it must lead to.
 struct Entry {
     namespace: Py<PyDict>,
-    name: Py<PyString>,
+    /// A string, or in a registry also a type, whose hash runs no code either.
+    name: Py<PyAny>,
     /// `None` if the name must be absent.
     expected: Option<Py<PyAny>>,
     /// The name may also be absent.
@@ -42,7 +43,7 @@ enum State {
 }
 
 /// Namespace, name, what is expected there (nothing, an object, an object or nothing), label.
-type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyTuple>, Bound<'py, PyString>);
+type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyString>);
 /// Namespace and label.
 type RawFrozen<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>);
 /// What a resolver returns: entries, frozen namespaces, context, problem.
@@ -147,7 +148,7 @@ impl Guards {
                 if let Ok(name) = name.cast_into::<PyString>() {
                     checked_entries.push(Entry {
                         namespace: watch(dict.clone()),
-                        name: name.unbind(),
+                        name: name.into_any().unbind(),
                         expected: Some(value.unbind()),
                         optional: false,
                         label: label.clone().unbind(),

@@ -19,5 +19,6 @@ pub mod process;
 pub mod tail;
 pub mod truncate;
 pub mod workers;
+pub mod yaml_dump;
 
 pub use decline::{Answer, Decline};

@@ -7,6 +7,7 @@ mod logging;
 mod paths;
 mod system;
 mod text;
+mod yaml;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -83,6 +84,7 @@ natives! {
     c"get_parallel_threads" => system::get_parallel_threads, light;
     c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, heavy;
     c"is_process_alive" => system::is_process_alive, heavy;
+    c"dump_yaml_str" => yaml::dump_yaml_str, light;
 }
 
 /// What an exception of Python code that a native function has called means: a decline, or, if it

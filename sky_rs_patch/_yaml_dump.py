@@ -1,0 +1,242 @@
+"""What ``dump_yaml_str`` reads of PyYAML, and which PyYAML the native function writes like.
+
+The code shows ``yaml.SafeDumper`` and ``yaml.dump``. Behind them are seven modules in pure
+Python, and registries that programs are invited to change: representers, implicit and path
+resolvers. Namespaces and dictionaries are watched as any other; the lists within the implicit
+resolvers, which have no versions, are compared by the native function at each call.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import re
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from sky_rs_patch import _fingerprints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sky_rs_patch._guards import Entry, Frozen
+
+#: What ``yaml.dump`` leads to in other modules.
+READS = (
+    "yaml.dump_all",
+    "yaml.io",
+    "io.StringIO",
+    *(
+        f"builtins.{name}"
+        for name in (
+            *("__build_class__", "bool", "bytes", "float", "hasattr", "id", "int", "isinstance"),
+            *("len", "list", "ord", "repr", "sorted", "str", "super", "tuple", "type"),
+        )
+    ),
+)
+
+_MODULES = ("dumper", "emitter", "serializer", "representer", "resolver", "events", "nodes")
+_MRO = (
+    *("SafeDumper", "Emitter", "Serializer", "SafeRepresenter", "BaseRepresenter"),
+    *("Resolver", "BaseResolver"),
+)
+#: Methods by class, so that none is missing.
+_METHODS = {
+    "SafeDumper": 1,
+    "Emitter": 59,
+    "Serializer": 7,
+    "SafeRepresenter": 14,
+    "BaseRepresenter": 9,
+    "Resolver": 0,
+    "BaseResolver": 7,
+}
+_REPRESENTERS: dict[type, str] = {
+    type(None): "represent_none",
+    str: "represent_str",
+    bool: "represent_bool",
+    int: "represent_int",
+    float: "represent_float",
+    list: "represent_list",
+    tuple: "represent_list",
+    dict: "represent_dict",
+}
+_DATA = {
+    "ANCHOR_TEMPLATE": "id%03d",
+    "DEFAULT_SCALAR_TAG": "tag:yaml.org,2002:str",
+    "DEFAULT_SEQUENCE_TAG": "tag:yaml.org,2002:seq",
+    "DEFAULT_MAPPING_TAG": "tag:yaml.org,2002:map",
+    "DEFAULT_TAG_PREFIXES": {"!": "!", "tag:yaml.org,2002:": "!!"},
+    "ESCAPE_REPLACEMENTS": dict(
+        zip('\0\a\b\t\n\v\f\r\x1b"\\\x85\xa0\u2028\u2029', '0abtnvfre"\\N_LP')
+    ),
+    "inf_value": float("inf"),
+    "yaml_path_resolvers": {},
+}
+_REGISTRIES = ("yaml_representers", "yaml_multi_representers", "yaml_implicit_resolvers")
+#: What classes may have beyond that.
+_ANY_CLASS = frozenset(
+    {
+        *("__module__", "__doc__", "__dict__", "__weakref__", "__qualname__", "__annotations__"),
+        *("__firstlineno__", "__static_attributes__"),
+        # Nodes have one, which no dump reads.
+        "id",
+    }
+)
+
+#: Digests of the seven modules' sources: of PyYAML 6.0, 6.0.1, 6.0.2 and 6.0.3.
+_KNOWN_SOURCES = frozenset({"337825341e7cff3c"})
+#: Fingerprints of ``yaml.dump`` and ``yaml.dump_all``, of the same.
+_KNOWN_FUNCTIONS = {"dump": "ec40d4c5af49098c", "dump_all": "3c49580f03aa50a1"}
+#: Digest of the implicit resolvers, of the same.
+_KNOWN_RESOLVERS = "4a11c7e3a463928a"
+
+
+def watched() -> tuple[list[Entry], list[Frozen]]:
+    """The namespaces and registries that a dump reads beyond what the walk finds."""
+    dumper: Any = _yaml().SafeDumper
+    frozen: list[Frozen] = [(vars(module), module.__name__) for module in _modules()]
+    frozen += [(cls, _name(cls)) for cls in _plain_classes()]
+    frozen += [
+        (getattr(dumper, name), f"yaml.SafeDumper.{name}")
+        for name in (
+            *("yaml_implicit_resolvers", "yaml_path_resolvers"),
+            *("DEFAULT_TAG_PREFIXES", "ESCAPE_REPLACEMENTS"),
+        )
+    ]
+    # Representers of other types don't matter: the native function doesn't know those types.
+    representers = dumper.yaml_representers
+    entries: list[Entry] = [
+        (representers, cls, (representers[cls],), "yaml.SafeDumper.yaml_representers")
+        for cls in _REPRESENTERS
+    ]
+    return entries, frozen
+
+
+def known_pyyaml() -> str | None:
+    """Is PyYAML, and are its registries, as the native function knows them?"""
+    yaml = _yaml()
+    if sources_digest() not in _KNOWN_SOURCES:
+        return f"PyYAML {yaml.__version__} is not known"
+    for name, known in _KNOWN_FUNCTIONS.items():
+        try:
+            found = _fingerprints.fingerprint(getattr(yaml, name))
+        except _fingerprints.Unknown as unknown:
+            return str(unknown)
+        if found != known:
+            return f"yaml.{name} of PyYAML {yaml.__version__} is not known"
+    return (
+        next(_foreign_names(), None)
+        or next(_foreign_attributes(), None)
+        or next(_changed_registries(), None)
+    )
+
+
+def resolver_lists() -> tuple[Any, ...]:
+    """The implicit resolvers' lists, each followed by a tuple of what it holds."""
+    resolvers = _yaml().SafeDumper.yaml_implicit_resolvers
+    return tuple(part for found in resolvers.values() for part in (found, tuple(found)))
+
+
+def sources_digest() -> str:
+    """The digest of the modules' sources, whatever their line ends are."""
+    digest = hashlib.sha256()
+    for module in _modules():
+        digest.update(Path(str(module.__file__)).read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()[:16]
+
+
+def resolvers_digest() -> str:
+    """The digest of what is known as implicit: tags and patterns by first character."""
+    resolvers = _yaml().SafeDumper.yaml_implicit_resolvers
+    content = [
+        (first, [(tag, pattern.pattern, pattern.flags) for tag, pattern in found])
+        for first, found in sorted(resolvers.items())
+        if all(type(pattern) is re.Pattern for _, pattern in found)
+    ]
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+
+
+def _foreign_names() -> Iterator[str]:
+    """Globals of the modules that aren't PyYAML's own, or hide builtins."""
+    own = {id(cls) for module in _modules() for cls in _defined(module)}
+    for module in _modules():
+        for name, value in vars(module).items():
+            if name in vars(builtins) and not name.startswith("__"):
+                yield f"{module.__name__}.{name} hides a builtin"
+            in_yaml = isinstance(value, type) and value.__module__.startswith("yaml.")
+            if in_yaml and value.__module__ != "yaml.error" and id(value) not in own:
+                yield f"{module.__name__}.{name} was replaced"
+            elif not isinstance(value, (type, ModuleType)) and not name.startswith("__"):
+                yield f"{module.__name__}.{name} is not known"
+
+
+def _foreign_attributes() -> Iterator[str]:
+    """Attributes of the classes that PyYAML's source doesn't give them."""
+    dumper = _yaml().SafeDumper
+    if tuple(cls.__qualname__ for cls in dumper.__mro__[:-1]) != _MRO:
+        yield "yaml.SafeDumper has other bases"
+    for cls in (*dumper.__mro__[:-1], *_plain_classes()):
+        methods = 0
+        source = getattr(_module_of(cls), "__file__", None)
+        for name, value in vars(cls).items():
+            function = value.__func__ if type(value) is classmethod else value
+            if type(function) is FunctionType:
+                methods += 1
+                code = function.__code__
+                if (code.co_filename, code.co_name) != (source, name):
+                    yield f"{_name(cls)}.{name} was replaced"
+            elif name in _DATA:
+                if type(value) is not type(_DATA[name]) or value != _DATA[name]:
+                    yield f"{_name(cls)}.{name} was changed"
+            elif name not in _REGISTRIES and name not in _ANY_CLASS:
+                yield f"{_name(cls)}.{name} is not known"
+        if methods != _METHODS.get(cls.__qualname__, methods):
+            yield f"{_name(cls)} lacks a method"
+
+
+def _changed_registries() -> Iterator[str]:
+    dumper = _yaml().SafeDumper
+    for cls, method in _REPRESENTERS.items():
+        if dumper.yaml_representers.get(cls) is not getattr(dumper, method):
+            yield f"yaml.SafeDumper represents {cls.__qualname__} in another way"
+    if resolvers_digest() != _KNOWN_RESOLVERS:
+        yield "the implicit resolvers of yaml.SafeDumper were changed"
+
+
+def _yaml() -> Any:
+    import yaml
+
+    return yaml
+
+
+def _modules() -> list[ModuleType]:
+    return [getattr(_yaml(), name) for name in _MODULES]
+
+
+def _module_of(cls: type) -> ModuleType | None:
+    return next((m for m in _modules() if m.__name__ == cls.__module__), None)
+
+
+def _defined(module: ModuleType) -> list[type]:
+    """Classes that a module defines."""
+    return [
+        value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and (value.__module__, value.__qualname__) == (module.__name__, name)
+    ]
+
+
+def _plain_classes() -> list[type]:
+    """Those whose instances a dump makes: events, nodes, and the analysis of a scalar."""
+    yaml = _yaml()
+    return [
+        *_defined(yaml.events),
+        *_defined(yaml.nodes),
+        *(cls for cls in _defined(yaml.emitter) if cls.__qualname__ == "ScalarAnalysis"),
+    ]
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

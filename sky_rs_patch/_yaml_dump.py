@@ -106,8 +106,9 @@ def watched() -> tuple[list[Entry], list[Frozen]]:
     ]
     # Representers of other types don't matter: the native function doesn't know those types.
     representers = dumper.yaml_representers
+    label = "yaml.SafeDumper.yaml_representers"
     entries: list[Entry] = [
-        (representers, cls, (representers[cls],), "yaml.SafeDumper.yaml_representers")
+        (representers, cls, (representers[cls],) if cls in representers else (), label)
         for cls in _REPRESENTERS
     ]
     return entries, frozen
@@ -164,11 +165,15 @@ def _foreign_names() -> Iterator[str]:
         for name, value in vars(module).items():
             if name in vars(builtins) and not name.startswith("__"):
                 yield f"{module.__name__}.{name} hides a builtin"
-            in_yaml = isinstance(value, type) and value.__module__.startswith("yaml.")
-            if in_yaml and value.__module__ != "yaml.error" and id(value) not in own:
+            if name.startswith("__") or type(value) is ModuleType:
+                continue
+            known = (
+                isinstance(value, type)
+                and value.__qualname__ == name
+                and (id(value) in own or value.__module__ == "yaml.error")
+            )
+            if not known:
                 yield f"{module.__name__}.{name} was replaced"
-            elif not isinstance(value, (type, ModuleType)) and not name.startswith("__"):
-                yield f"{module.__name__}.{name} is not known"
 
 
 def _foreign_attributes() -> Iterator[str]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 COMMON = "sky.utils.common_utils"
 SUBPROCESS = "sky.utils.subprocess_utils"
 FALLBACK = "sky.utils.rust_fallback"
+YAML = "sky.utils.yaml_utils"
 
 settings.register_profile(
     "default",
@@ -387,7 +388,7 @@ _homes: dict[str, str] = {}
 def enable() -> None:
     """Routes SkyPilot's functions in this process."""
     sky_rs_patch.enable()
-    for module in (COMMON, SUBPROCESS, FALLBACK):
+    for module in (COMMON, SUBPROCESS, FALLBACK, YAML):
         importlib.import_module(module)
 
 
@@ -395,7 +396,7 @@ def home(name: str) -> Any:
     """The module in which a function's proxy stands."""
     if name not in _homes:
         enable()
-        modules = (COMMON, SUBPROCESS, FALLBACK)
+        modules = (COMMON, SUBPROCESS, FALLBACK, YAML)
         found = [m for m in modules if name in vars(sys.modules[m])]
         assert found, f"nothing is called {name}"
         _homes[name] = found[0]

@@ -82,7 +82,7 @@ fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) 
         });
     } else if let Ok(mapping) = object.cast_exact::<PyDict>() {
         if !is_known(document, object, depth)? {
-            document.mapping(mapping.len(), identity(object));
+            document.mapping(mapping.len(), identity(object, depth));
             each_entry(mapping, |key, value| {
                 add(document, key, depth + 1)?;
                 add(document, value, depth + 1)
@@ -90,7 +90,7 @@ fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) 
         }
     } else if let Ok(list) = object.cast_exact::<PyList>() {
         if !is_known(document, object, depth)? {
-            document.sequence(list.len(), identity(object));
+            document.sequence(list.len(), identity(object, depth));
             each_item(list, |item| add(document, item, depth + 1))?;
         }
     } else if object.is_none() {
@@ -121,7 +121,7 @@ fn add_tuple<'a>(document: &mut Document<'a>, tuple: Argument<'a, '_>, count: us
     if is_known(document, tuple, depth)? {
         return Ok(());
     }
-    document.sequence(count, identity(tuple));
+    document.sequence(count, identity(tuple, depth));
     for at in 0..count {
         // SAFETY: it is a tuple of that many items, and keeps them alive.
         let item = unsafe { Borrowed::from_ptr(tuple.py(), ffi::PyTuple_GET_ITEM(tuple.as_ptr(), index(at))) };
@@ -132,18 +132,19 @@ fn add_tuple<'a>(document: &mut Document<'a>, tuple: Argument<'a, '_>, count: us
 
 /// Whether a collection is in the document already, where an alias was added.
 fn is_known(document: &mut Document<'_>, object: Argument<'_, '_>, depth: usize) -> Answer<bool> {
-    if identity(object).is_some_and(|identity| document.alias(identity)) {
+    if document.alias(object.as_ptr() as usize) {
         return Ok(true);
     }
     if depth < MAX_DEPTH { Ok(false) } else { Err(Decline::Value) }
 }
 
 /// What tells an object that may be met again. The collection that leads to an object holds a
-/// reference to it; if there is no other, nothing else leads there.
-fn identity(object: Argument<'_, '_>) -> Option<usize> {
+/// reference to it; if there is no other, nothing else leads there. But the list of documents
+/// leads to a document twice if that holds the list.
+fn identity(object: Argument<'_, '_>, depth: usize) -> Option<usize> {
     // SAFETY: the object is live.
     let references = unsafe { ffi::Py_REFCNT(object.as_ptr()) };
-    (references > 1).then_some(object.as_ptr() as usize)
+    (references > 1 || depth == 0).then_some(object.as_ptr() as usize)
 }
 
 fn each_item<'a, 'py>(

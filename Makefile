@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: instructions upstream-all planted bench clean
+.PHONY: instructions upstream-all planted bench bench-peers bench-core clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
@@ -106,10 +106,22 @@ sdist-test: $(VENV)/.built
 		$(CURDIR)/$(BIN)/maturin build --release --locked -q -i $(CURDIR)/$(BIN)/python -o ../out
 	$(BIN)/python tools/same_wheel.py dist/*.whl .work/sdist/out/*.whl
 
+# Every route against its original and its bounds, end to end; from another folder, as the demo.
 bench: $(VENV)/.built
-	$(BIN)/python tools/bench.py
-	mkdir -p .work/thousand && cd .work/thousand && seq -f 'file-%04g' 1000 | xargs touch
-	cd rust && cargo run --locked -q --release -p sky-rs-core --example limits ../.work/thousand
+	mkdir -p .work/bench
+	cd $(VENV) && bin/python -m sky_rs_patch bench --end-to-end \
+		--json ../.work/bench/bench.json --html ../.work/bench/bench.html
+
+# The same originals compiled by Cython and mypyc, in an environment of their own.
+bench-peers: $(VENV)/.built requirements/bench.txt
+	$(UV) venv -q --allow-existing --python $(BIN)/python .venv-bench
+	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python -r requirements/bench.txt
+	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python --reinstall --no-deps dist/*.whl
+	.venv-bench/bin/python tools/bench_peers.py --json .work/bench/peers.json
+
+# The algorithms by themselves.
+bench-core: $(VENV)/.tools
+	cd rust && cargo bench --locked -p sky-rs-core
 
 clean:
-	rm -rf $(VENV) $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target
+	rm -rf $(VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

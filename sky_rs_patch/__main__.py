@@ -1,4 +1,4 @@
-"""``python -m sky_rs_patch status|demo``."""
+"""``python -m sky_rs_patch status|demo|bench|report``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,23 @@ def main(arguments: list[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="a real API server, served by Rust: see the README")
     demo.add_argument("--home", metavar="DIR", help="use this home directory, and keep it")
     demo.set_defaults(run=_demo)
+    from sky_rs_patch._bench import command, report
+
+    bench = commands.add_parser(
+        "bench",
+        help="what the routes gain, measured here",
+        description="Times each original against its route by turns, and against what bounds it. "
+        "Needs pyperf: pip install 'sky-rs-patch[bench]'.",
+    )
+    command.add_options(bench)
+    bench.set_defaults(run=command.run)
+    shown = commands.add_parser(
+        "report",
+        help="the results of bench as Markdown or as one HTML page",
+        description="Without --from a benchmark is run first, end to end.",
+    )
+    report.add_options(shown)
+    shown.set_defaults(run=report.run)
     options = parser.parse_args(arguments)
     return int(options.run(options))
 

@@ -19,7 +19,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sky_rs_patch import _compare, _processes, _stats, _status
+from sky_rs_patch import _processes, _stats, _status
+from sky_rs_patch._bench import simple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,10 +102,8 @@ class _Demo:
             for name, title in (("server", "inside the server"), ("client", "in its clients")):
                 self._show_counters(name, title)
         self._say("timing the originals against the routes, in one process")
-        print(f"\n{_compare.HEADER}")
-        _compare.run(
-            seconds=1, large=False, progress=lambda result: print(_compare.line(result), flush=True)
-        )
+        print(f"\n{simple.HEADER}")
+        simple.run(lambda line: print(line, flush=True))
         print(
             "\nOn your own SkyPilot: python -m sky_rs_patch.activate, once, then use it as ever."
             "\nRead on: README.md, docs/routes.md (what is declined and why), docs/speed.md."

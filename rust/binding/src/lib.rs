@@ -1,14 +1,15 @@
 //! `sky_rs_patch._native`: routes, proxies and guards over `sky-rs-core`.
 //!
 //! `route` holds the decision that every call goes through, `proxy` the object in the module,
-//! `natives` the functions. All `unsafe` is in `bare`, `counters`, `frame`, `gil`, `proxy`,
-//! `route`, `switch`, `text`, `watch`, and the few C calls of `natives`.
+//! `natives` the functions. All `unsafe` is in `bare`, `counters`, `frame`, `gil`, `limits`,
+//! `proxy`, `route`, `switch`, `text`, `watch`, and the few C calls of `natives`.
 
 mod bare;
 mod counters;
 mod frame;
 mod gil;
 mod guards;
+mod limits;
 mod natives;
 mod proxy;
 mod route;
@@ -48,5 +49,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
     module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;
+    limits::add_functions(module)?;
     bare::add_functions(module)
 }

@@ -12,6 +12,7 @@ mod decline;
 pub mod directory;
 pub mod file;
 pub mod float_format;
+pub mod limits;
 pub mod memory;
 mod number;
 pub mod port;

@@ -1,0 +1,292 @@
+"""The results as one HTML page that needs nothing else: no script, no font, no picture.
+
+What is put in comes from a JSON file, so all of it is escaped, and the page's policy allows nothing
+but its own style.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sky_rs_patch._bench import table
+from sky_rs_patch._bench.timing import seconds_text
+
+
+def render(result: dict[str, Any]) -> str:
+    """Renders the page.
+
+    Args:
+        result: what ``bench --json`` writes.
+    """
+    package = importlib.resources.files("sky_rs_patch._bench")
+    style = package.joinpath("page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    sections = [
+        (s.key, s.title, _CHARTS.get(s.key, _no_chart)(result) + _table(s))
+        for s in table.sections(result)
+    ]
+    if result.get("server") is not None:
+        sections.append(("server", "API server", _server(result["server"])))
+    links = "".join(f'<li><a href="#{key}">{_text(title)}</a></li>' for key, title, _ in sections)
+    facts = "".join(
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>"
+        for name, value in table.facts(result)
+    )
+    alerts = "".join(
+        f'<p class="alert" role="note"><strong>Doubtful:</strong> {_text(warning)}</p>\n'
+        for warning in result["warnings"]
+    )
+    return "".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            '<meta name="color-scheme" content="light dark">\n'
+            '<meta name="referrer" content="no-referrer">\n'
+            f"<title>sky-rs-patch: what the routes gain</title>\n<style>{style}</style>\n"
+            "</head>\n<body>\n<header>\n<h1>What the routes gain</h1>\n"
+            f'<p>{_text(_summary(result))}</p>\n{alerts}<dl class="facts">{facts}</dl>\n'
+            f'<p class="faint">{_text(table.READING)}</p>\n</header>\n'
+            f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n',
+            *(
+                f'<section aria-labelledby="{key}"><h2 id="{key}">{_text(title)}</h2>\n'
+                f"{body}\n</section>\n"
+                for key, title, body in sections
+            ),
+            "</main>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return html.escape(text)
+
+
+def _summary(result: dict[str, Any]) -> str:
+    rated = [row for row in result["routes"] if row["ratio"]]
+    slower = [row for row in rated if row["ratio"]["median"] < 1]
+    missing = {row["function"] for row in result["routes"] if row["state"] == "no route"}
+    names = ", ".join(f"{row['function']} ({row['workload']})" for row in slower)
+    parts = [
+        f"{len(rated)} workloads measured on both sides; "
+        f"{f'{len(slower)} slower through the route: {names}' if slower else 'none is slower'}."
+    ]
+    if missing:
+        parts.append(f"Without a route here: {', '.join(sorted(missing))}.")
+    return " ".join(parts)
+
+
+def _table(section: table.Section) -> str:
+    classes = [' class="num"' if at in section.right else "" for at in range(len(section.columns))]
+    head = "".join(f'<th scope="col"{c}>{_text(h)}</th>' for c, h in zip(classes, section.columns))
+    rows = []
+    for cells in section.rows:
+        slow = _is_slower(section.columns, cells)
+        row = [f'<th scope="row">{_text(cells[0])}</th>']
+        for at, cell in enumerate(cells[1:], 1):
+            marked = ' class="num bad"' if slow and section.columns[at] == "ratio" else classes[at]
+            row.append(f"<td{marked}>{_text(cell)}</td>")
+        rows.append(f"<tr>{''.join(row)}</tr>\n")
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(section.title)}">'
+        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _is_slower(columns: Sequence[str], cells: Sequence[str]) -> bool:
+    cell = dict(zip(columns, cells)).get("ratio", "")
+    try:
+        return float(cell.rstrip("x")) < 1
+    except ValueError:
+        return False
+
+
+def _server(given: Any) -> str:
+    """Another program's results: its tables if it has some, else what it wrote."""
+    parts = []
+    for section in table.server_sections({"server": given}):
+        parts.append(f"<h3>{_text(section.title)}</h3>\n{_table(section)}\n")
+    if not parts:
+        parts.append(f'<div class="scroll"><pre>{_block(json.dumps(given, indent=1))}</pre></div>')
+    return "".join(parts)
+
+
+def _block(text: str) -> str:
+    return "\n".join(_text(line) for line in text.split("\n"))
+
+
+# ---- charts -------------------------------------------------------------------------------------
+
+
+class _Scale:
+    """A logarithmic scale, in per cent of the width."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.low = math.floor(math.log10(min(values)) * 3) / 3
+        self.high = max(math.ceil(math.log10(max(values)) * 3) / 3, self.low + 1 / 3)
+
+    def at(self, value: float) -> float:
+        """Where a value is, within the scale's ends."""
+        share = (math.log10(value) - self.low) / (self.high - self.low)
+        return 100 * min(1.0, max(0.0, share))
+
+    def ticks(self) -> list[float]:
+        """Powers of ten; with 2 and 5 of them where there are few."""
+        first, last = math.floor(self.low), math.ceil(self.high)
+        steps = (1,) if self.high - self.low > 2.5 else (1, 2, 5)
+        ticks = [s * 10.0**p for p in range(first, last + 1) for s in steps]
+        return [t for t in ticks if self.low - 1e-9 <= math.log10(t) <= self.high + 1e-9]
+
+
+def _line(kind: str, x: float, y1: float = 0, y2: float = 100) -> str:
+    return f'<line class="{kind}" x1="{x:.2f}%" x2="{x:.2f}%" y1="{y1}%" y2="{y2}%"/>'
+
+
+def _axis(scale: _Scale, labels: Sequence[tuple[float, str]]) -> str:
+    marks = "".join(
+        f'<text x="{scale.at(value):.2f}%" y="14" text-anchor="middle">{_text(label)}</text>'
+        for value, label in labels
+    )
+    return (
+        '<li class="axis" aria-hidden="true"><span class="name"></span>'
+        f'<svg>{marks}</svg><span class="value"></span></li>\n'
+    )
+
+
+def _rows(axis: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
+    """Rows of name, what of it, drawing and value."""
+    items = "".join(
+        f'<li><span class="name">{_text(name)} <span>{_text(what)}</span></span>'
+        f'{drawing}<span class="value">{_text(value)}</span></li>\n'
+        for name, what, drawing, value in rows
+    )
+    return f'<ul class="chart">\n{axis}{items}</ul>\n'
+
+
+def _ratios(rows: Sequence[tuple[str, str, dict[str, float]]]) -> str:
+    """A bar from 1 to each ratio, with its quartiles."""
+    if not rows:
+        return ""
+    ends = [spread[end] for _, _, spread in rows for end in ("low", "high")]
+    scale = _Scale([*ends, 0.9, 2.0])
+    grid = "".join(_line("grid", scale.at(tick)) for tick in scale.ticks())
+    one = scale.at(1)
+    drawn = []
+    for name, what, spread in rows:
+        at = scale.at(spread["median"])
+        tone = "bad" if spread["median"] < 1 else "good"
+        left, width = min(one, at), max(abs(at - one), 0.3)
+        low, high = scale.at(spread["low"]), scale.at(spread["high"])
+        value = table.ratio(spread)
+        drawing = (
+            f'<svg role="img" aria-label="{value}"><title>{value}, quartiles '
+            f"{table.quartiles(spread)}</title>{grid}{_line('one', one)}"
+            f'<rect class="{tone}" x="{left:.2f}%" width="{width:.2f}%" y="20%" height="60%"/>'
+            f'<line class="whisker" x1="{low:.2f}%" x2="{high:.2f}%" y1="50%" y2="50%"/>'
+            f"{_line('whisker', low, 32, 68)}{_line('whisker', high, 32, 68)}</svg>"
+        )
+        drawn.append((name, what, drawing, value))
+    axis = _axis(scale, [(tick, f"{tick:g}x") for tick in scale.ticks()])
+    return f"<h3>How many times as fast</h3>\n{_rows(axis, drawn)}"
+
+
+def _route_charts(result: dict[str, Any]) -> str:
+    rated = [row for row in result["routes"] if row["ratio"]]
+    ratios = _ratios([(row["function"], row["workload"], row["ratio"]) for row in rated])
+    return f"{ratios}{_times(rated)}<h3>All of it</h3>\n"
+
+
+def _times(rows: Sequence[dict[str, Any]]) -> str:
+    """Original, routed and limit of each workload, on one scale of time."""
+    if not rows:
+        return ""
+    shown = ("original", "routed", "limit")
+    medians = [
+        {name: row["seconds"][name]["median"] for name in shown if row["seconds"].get(name)}
+        for row in rows
+    ]
+    scale = _Scale([value for each in medians for value in each.values()])
+    grid = "".join(_line("grid", scale.at(tick)) for tick in scale.ticks())
+    drawn = []
+    for row, each in zip(rows, medians):
+        said = ", ".join(f"{name} {seconds_text(value)}" for name, value in each.items())
+        places = [scale.at(value) for value in each.values()]
+        dots = "".join(
+            f'<circle class="{name}" cx="{scale.at(value):.2f}%" cy="50%" r="{_RADIUS[name]}"/>'
+            for name, value in each.items()
+        )
+        drawing = (
+            f'<svg role="img" aria-label="{said}"><title>{said}</title>{grid}'
+            f'<line class="span" x1="{min(places):.2f}%" x2="{max(places):.2f}%" y1="50%" '
+            f'y2="50%"/>{dots}</svg>'
+        )
+        drawn.append((row["function"], row["workload"], drawing, seconds_text(each["routed"])))
+    axis = _axis(scale, [(tick, seconds_text(tick)) for tick in scale.ticks()])
+    key = "".join(
+        f'<svg class="key" aria-hidden="true"><circle class="{name}" cx="50%" cy="50%" '
+        f'r="{_RADIUS[name]}"/></svg>{name}'
+        for name in shown
+    )
+    return f'<h3>Time of a call</h3>\n<p class="faint">{key}</p>\n{_rows(axis, drawn)}'
+
+
+_RADIUS = {"original": 5, "routed": 5, "limit": 6}
+
+
+def _end_charts(result: dict[str, Any]) -> str:
+    rows = [(row["what"], "", row["ratio"]) for row in result["end_to_end"] if row.get("ratio")]
+    return _ratios(rows)
+
+
+def _peer_charts(result: dict[str, Any]) -> str:
+    """Each workload that has a peer: the route, then its peers."""
+    rows = []
+    for row in result["routes"]:
+        if row["peers"] and row["ratio"]:
+            rows.append((row["function"], f"{row['workload']}: routed", row["ratio"]))
+        for name, peer in row["peers"].items():
+            rows.append((row["function"], f"{row['workload']}: {name}", peer["ratio"]))
+    return _ratios(rows)
+
+
+def _memory_charts(result: dict[str, Any]) -> str:
+    rows = [
+        row for row in result["memory"] if row.get("original") and row.get("routed") is not None
+    ]
+    if not rows:
+        return ""
+    most = max(max(row["original"], row["routed"]) for row in rows)
+    drawn = []
+    for row in rows:
+        for backend in ("original", "routed"):
+            value = table.mebibytes(row[backend])
+            width = max(100 * row[backend] / most, 0.3)
+            drawing = (
+                f'<svg role="img" aria-label="{value}"><title>{backend}: {value}</title><rect '
+                f'class="{backend}" x="0" width="{width:.2f}%" y="20%" height="60%"/></svg>'
+            )
+            drawn.append((row["function"], f"{row['workload']}: {backend}", drawing, value))
+    return _rows("", drawn)
+
+
+def _no_chart(_: dict[str, Any]) -> str:
+    return ""
+
+
+_CHARTS = {
+    "routes": _route_charts,
+    "peers": _peer_charts,
+    "memory": _memory_charts,
+    "end": _end_charts,
+}

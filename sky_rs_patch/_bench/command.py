@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
@@ -148,11 +149,13 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
         gathered = _Gathered(chosen)
         for number in range(plan.processes):
             _say(f"process {number + 1} of {plan.processes}")
-            for message in _worker(options, plan, chosen, home, first=number == 0):
+            for message in _worker(options, plan, chosen, home):
                 gathered.add(message)
         if not gathered.complete():
             raise Problem("a worker ended before it was done")
         result["routes"] = gathered.rows(_rates(chosen, options.quick))
+        machine.warn(gathered.problems)
+        warnings += gathered.problems
         result["calls"] = gathered.calls()
         result["metadata"] = gathered.metadata
         result["memory"] = [] if options.no_memory else _memory(options, chosen, home)
@@ -229,7 +232,7 @@ def read_server(name: str | None) -> Any:
 
 
 def _worker(
-    options: argparse.Namespace, plan: _Plan, chosen: list[int], home: Path, *, first: bool
+    options: argparse.Namespace, plan: _Plan, chosen: list[int], home: Path
 ) -> Iterator[dict[str, Any]]:
     job = {
         "quick": options.quick,
@@ -253,8 +256,10 @@ def _worker(
     reader = threading.Thread(target=lambda: errors.extend(worker.stderr or ()))
     reader.start()
     try:
-        worker.stdin.write(json.dumps(job))
-        worker.stdin.close()
+        # A child that has ended already says why on stderr.
+        with contextlib.suppress(BrokenPipeError):
+            worker.stdin.write(json.dumps(job))
+            worker.stdin.close()
         for line in worker.stdout:
             message = json.loads(line)
             if "index" in message:
@@ -280,10 +285,14 @@ class _Gathered:
         self._messages: dict[int, list[dict[str, Any]]] = {index: [] for index in chosen}
         self._calls: list[dict[str, list[float]]] = []
         self.metadata: dict[str, Any] = {}
+        #: Peers that can't be measured, and why.
+        self.problems: list[str] = []
 
     def add(self, message: dict[str, Any]) -> None:
         if "index" in message:
             self._messages[message["index"]].append(message)
+        elif "problems" in message:
+            self.problems = message["problems"]
         elif "calls" in message:
             self._calls.append(message["calls"])
         elif "metadata" in message:

@@ -153,9 +153,14 @@ def _line(kind: str, x: float, y1: float = 0, y2: float = 100) -> str:
     return f'<line class="{kind}" x1="{x:.2f}%" x2="{x:.2f}%" y1="{y1}%" y2="{y2}%"/>'
 
 
+_MINOR = ' class="minor"'
+
+
 def _axis(scale: _Scale, labels: Sequence[tuple[float, str]]) -> str:
+    # On a narrow screen there is no room for labels between the powers of ten.
     marks = "".join(
-        f'<text x="{scale.at(value):.2f}%" y="14" text-anchor="middle">{_text(label)}</text>'
+        f'<text{"" if label.startswith("1") else _MINOR} x="{scale.at(value):.2f}%" y="14" '
+        f'text-anchor="middle">{_text(label)}</text>'
         for value, label in labels
     )
     return (

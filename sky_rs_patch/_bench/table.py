@@ -39,7 +39,7 @@ def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
         *((name, str(version)) for name, version in versions.items() if version),
         (
             "runs",
-            f"{settings['processes']} processes, {settings['rounds']} values in each, of "
+            f"processes: {settings['processes']}, values in each: {settings['rounds']}, of "
             f"{settings['seconds'] * 1000:g} ms{', quick' if settings['quick'] else ''}",
         ),
     ]

@@ -39,6 +39,7 @@ def main() -> int:
     if job.get("calls"):
         tell(calls=_calls(job))
     peers = Peers(job.get("peers"))
+    tell(problems=peers.problems)
     tasks = Path(job["tasks"]) if job.get("tasks") else None
     with (
         tempfile.TemporaryDirectory(prefix="sky-rs-bench-") as folder,
@@ -63,7 +64,9 @@ class Peers:
                 module = importlib.import_module(entry["module"])
                 function = getattr(module, entry["function"])
             except Exception as error:
-                self.problems.append(f"{entry}: {error}")
+                self.problems.append(
+                    f"{entry['function']} by {entry['peer']}: {_first_line(error)}"
+                )
                 continue
             self.functions[entry["function"], entry["peer"]] = function
 

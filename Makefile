@@ -121,7 +121,7 @@ bench-peers: $(VENV)/.built requirements/bench.txt
 
 # The algorithms by themselves.
 bench-core: $(VENV)/.tools
-	cd rust && cargo bench --locked -p sky-rs-core
+	cd rust/core/benches && CARGO_TARGET_DIR=$(CURDIR)/rust/target cargo bench --locked
 
 clean:
 	rm -rf $(VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

@@ -66,5 +66,7 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "sky.utils.yaml_utils.dump_yaml_str": {
         "6a9eca9a80e969e2": ("A", "0.10.5", "0.14.1"),
+    "sky.utils.yaml_utils.check_no_duplicate_keys": {
+        "4399faa4c7d742b8": ("A", "0.12.3", "0.14.1"),
     },
 }

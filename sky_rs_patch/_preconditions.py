@@ -62,3 +62,28 @@ def plain_logger() -> str | None:
 def plain_logger_and_cpu_count() -> str | None:
     """Are both of the above so?"""
     return plain_logger() or unforced_cpu_count()
+
+
+#: Releases of PyYAML whose reader, scanner, parser and composer are the same code.
+_YAML_RELEASES = ("5.4.1", "6.0", "6.0.1", "6.0.2", "6.0.3")
+
+#: What `yaml.compose_all` leads to: the classes of the pure Python loader, and those of nodes
+#: by the names under which the composer makes them.
+YAML_COMPOSER_READS = (
+    "yaml.loader.Loader",
+    "yaml.composer.ScalarNode",
+    "yaml.composer.SequenceNode",
+    "yaml.composer.MappingNode",
+    "yaml.scanner.SimpleKey",
+)
+
+
+def known_yaml_scanner() -> str | None:
+    """Is PyYAML of a release whose scanner and parser are known?"""
+    import yaml
+
+    if yaml.__version__ not in _YAML_RELEASES:
+        return f"PyYAML {yaml.__version__} is not known"
+    if yaml.compose_all.__defaults__ != (yaml.loader.Loader,):
+        return "yaml.compose_all has another loader"
+    return None

@@ -120,4 +120,10 @@ ROUTES: tuple[RouteSpec, ...] = (
         )
         for module in (_COMMON, _YAML)
     ),
+    RouteSpec(
+        f"{_YAML}.check_no_duplicate_keys",
+        {"A": "check_no_duplicate_keys"},
+        reads=_preconditions.YAML_COMPOSER_READS,
+        precondition=_preconditions.known_yaml_scanner,
+    ),
 )

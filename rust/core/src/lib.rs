@@ -21,5 +21,6 @@ pub mod tail;
 pub mod truncate;
 pub mod workers;
 pub mod yaml_dump;
+pub mod yaml_scan;
 
 pub use decline::{Answer, Decline};

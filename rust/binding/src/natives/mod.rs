@@ -8,6 +8,7 @@ mod paths;
 mod system;
 mod text;
 mod yaml;
+mod yaml_keys;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -83,6 +84,7 @@ natives! {
     c"get_mem_size_gb_only" => system::get_mem_size_gb_only, heavy;
     c"get_parallel_threads" => system::get_parallel_threads, light;
     c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, heavy;
+    c"check_no_duplicate_keys" => yaml_keys::check_no_duplicate_keys, light;
     c"is_process_alive" => system::is_process_alive, heavy;
     c"dump_yaml_str" => yaml::dump_yaml_str, light;
 }

@@ -1,0 +1,42 @@
+//! What the scanner makes of a text.
+
+/// A token's kind; anchors, aliases, tags and directives are not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    StreamEnd,
+    DocumentStart,
+    DocumentEnd,
+    BlockSequenceStart,
+    BlockMappingStart,
+    BlockEnd,
+    FlowSequenceStart,
+    FlowMappingStart,
+    FlowSequenceEnd,
+    FlowMappingEnd,
+    BlockEntry,
+    FlowEntry,
+    Key,
+    Value,
+    Scalar(Scalar),
+}
+
+/// How the value of a scalar relates to its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    /// The value is what stands between the token's ends.
+    Verbatim,
+    /// Between single quotes on one line, with doubled ones in it.
+    Quoted,
+    /// Between double quotes on one line, with escapes in it.
+    Escaped,
+    /// Over several lines; a key is never like that unless `?` is before it.
+    Folded,
+}
+
+/// A token and where its value is in the text, for scalars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}

@@ -4,8 +4,8 @@
 //!
 //! The state machines are theirs, token by token, so that a text which they take in some
 //! surprising way is taken in that way here as well. Left to the original are the texts that they
-//! reject, and constructs that are rare in task files: aliases, tags, directives, line breaks and
-//! marks beyond ASCII.
+//! reject, and constructs that are rare in task files: tags, directives, aliases as keys, line
+//! breaks and marks beyond ASCII.
 
 pub mod duplicates;
 mod parser;

@@ -4,12 +4,16 @@ use super::token::{Kind, Token};
 use crate::{Answer, Decline};
 
 /// What is told of the nodes, in their order in the text: a mapping's keys and values by turns.
+/// `anchor` is the token of a node's anchor, if it has one.
 pub(super) trait Nodes {
     /// A scalar, or none where it was left out: its value is empty.
-    fn scalar(&mut self, token: Option<Token>) -> Answer<()>;
+    fn scalar(&mut self, token: Option<Token>, anchor: Option<Token>) -> Answer<()>;
     /// A collection, which must decline to be nested too deeply.
-    fn begin(&mut self, mapping: bool) -> Answer<()>;
+    fn begin(&mut self, mapping: bool, anchor: Option<Token>) -> Answer<()>;
     fn end(&mut self) -> Answer<()>;
+    /// A node that stands elsewhere already.
+    fn alias(&mut self, token: Token) -> Answer<()>;
+    fn end_document(&mut self);
 }
 
 /// What comes next: the methods of the original's parser.
@@ -77,7 +81,7 @@ impl<N: Nodes> Parser<'_, N> {
                 return Err(Decline::Value);
             }
             if matches!(self.peek(), Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd) {
-                self.nodes.scalar(None)?;
+                self.nodes.scalar(None, None)?;
             } else {
                 self.states.push(State::DocumentEnd);
                 self.node(true, false)?;
@@ -90,7 +94,10 @@ impl<N: Nodes> Parser<'_, N> {
     fn document(&mut self) -> Answer<()> {
         while let Some(state) = self.states.pop() {
             match state {
-                State::DocumentEnd => return Ok(()),
+                State::DocumentEnd => {
+                    self.nodes.end_document();
+                    return Ok(());
+                }
                 State::BlockSequenceEntry => self.block_sequence_entry()?,
                 State::IndentlessSequenceEntry => self.indentless_sequence_entry()?,
                 State::BlockMappingKey => self.block_mapping_key()?,
@@ -112,36 +119,51 @@ impl<N: Nodes> Parser<'_, N> {
 
     /// The next node: a scalar as a whole, of a collection the beginning.
     fn node(&mut self, block: bool, indentless_sequence: bool) -> Answer<()> {
+        if let Some(alias) = self.take(Kind::Alias) {
+            return self.nodes.alias(alias);
+        }
+        let anchor = self.take(Kind::Anchor);
         match self.peek() {
             Kind::Scalar(_) => {
                 let token = self.tokens.first().copied();
                 self.skip();
-                self.nodes.scalar(token)
+                self.nodes.scalar(token, anchor)
             }
             // The entry itself is looked at next.
-            Kind::BlockEntry if indentless_sequence => self.begin(false, State::IndentlessSequenceEntry),
-            Kind::FlowSequenceStart => self.begin_after(false, State::FlowSequenceEntry { first: true }),
-            Kind::FlowMappingStart => self.begin_after(true, State::FlowMappingKey { first: true }),
-            Kind::BlockSequenceStart if block => self.begin_after(false, State::BlockSequenceEntry),
-            Kind::BlockMappingStart if block => self.begin_after(true, State::BlockMappingKey),
+            Kind::BlockEntry if indentless_sequence => self.begin(false, anchor, State::IndentlessSequenceEntry),
+            Kind::FlowSequenceStart => self.begin_after(false, anchor, State::FlowSequenceEntry { first: true }),
+            Kind::FlowMappingStart => self.begin_after(true, anchor, State::FlowMappingKey { first: true }),
+            Kind::BlockSequenceStart if block => self.begin_after(false, anchor, State::BlockSequenceEntry),
+            Kind::BlockMappingStart if block => self.begin_after(true, anchor, State::BlockMappingKey),
+            // With an anchor a node may be left out.
+            _ if anchor.is_some() => self.nodes.scalar(None, anchor),
             _ => Err(Decline::Value),
         }
     }
 
-    fn begin_after(&mut self, mapping: bool, state: State) -> Answer<()> {
-        self.skip();
-        self.begin(mapping, state)
+    /// The next token, if it is of that kind.
+    fn take(&mut self, kind: Kind) -> Option<Token> {
+        let token = self.tokens.first().copied().filter(|token| token.kind == kind);
+        if token.is_some() {
+            self.skip();
+        }
+        token
     }
 
-    fn begin(&mut self, mapping: bool, state: State) -> Answer<()> {
+    fn begin_after(&mut self, mapping: bool, anchor: Option<Token>, state: State) -> Answer<()> {
+        self.skip();
+        self.begin(mapping, anchor, state)
+    }
+
+    fn begin(&mut self, mapping: bool, anchor: Option<Token>, state: State) -> Answer<()> {
         self.states.push(state);
-        self.nodes.begin(mapping)
+        self.nodes.begin(mapping, anchor)
     }
 
     /// A node that was left out.
     fn empty(&mut self, then: State) -> Answer<()> {
         self.states.push(then);
-        self.nodes.scalar(None)
+        self.nodes.scalar(None, None)
     }
 
     /// A node, unless one of `these` is next.
@@ -198,7 +220,7 @@ impl<N: Nodes> Parser<'_, N> {
             return Err(Decline::Value);
         }
         match self.peek() {
-            Kind::Key => self.begin(true, State::FlowSequenceEntryMappingKey),
+            Kind::Key => self.begin(true, None, State::FlowSequenceEntryMappingKey),
             Kind::FlowSequenceEnd => {
                 self.skip();
                 self.nodes.end()

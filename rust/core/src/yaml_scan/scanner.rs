@@ -180,8 +180,10 @@ impl<T: Unit> Scanner<'_, T> {
                 let token = self.scan_quoted_scalar(quote.into())?;
                 self.tokens.push(token);
             }
-            // Aliases, anchors and tags; what can't start any token.
-            b'*' | b'&' | b'!' | b'|' | b'>' | b'%' | b'@' | b'`' | b'\t' | b'#' => return Err(Decline::Value),
+            b'*' => self.fetch_name(Kind::Alias)?,
+            b'&' => self.fetch_name(Kind::Anchor)?,
+            // Tags; what can't start any token.
+            b'!' | b'|' | b'>' | b'%' | b'@' | b'`' | b'\t' | b'#' => return Err(Decline::Value),
             _ => {
                 self.save_simple_key()?;
                 self.allow_simple_key = false;
@@ -196,10 +198,14 @@ impl<T: Unit> Scanner<'_, T> {
         self.tokens.push(Token { kind, start: 0, end: 0 });
     }
 
-    /// A scalar's token; the length of texts is limited.
+    /// A token with its place in the text.
     #[expect(clippy::cast_possible_truncation, reason = "texts of more than 4 GiB are declined")]
+    fn token(kind: Kind, start: usize, end: usize) -> Token {
+        Token { kind, start: start as u32, end: end as u32 }
+    }
+
     pub(super) fn scalar(start: usize, end: usize, scalar: Scalar) -> Token {
-        Token { kind: Kind::Scalar(scalar), start: start as u32, end: end as u32 }
+        Self::token(Kind::Scalar(scalar), start, end)
     }
 
     fn skip_to_next_token(&mut self) {
@@ -388,6 +394,23 @@ impl<T: Unit> Scanner<'_, T> {
         }
         self.position += 1;
         self.add(Kind::Value);
+        Ok(())
+    }
+
+    fn fetch_name(&mut self, kind: Kind) -> Answer<()> {
+        self.save_simple_key()?;
+        self.allow_simple_key = false;
+        self.position += 1;
+        let start = self.position;
+        let byte = |character| u8::try_from(character).unwrap_or(u8::MAX);
+        while matches!(byte(self.peek(0)), b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_') {
+            self.position += 1;
+        }
+        let ended = is_blank(self.peek(0)) || b"?:,]}%@`".contains(&byte(self.peek(0)));
+        if self.position == start || !ended {
+            return Err(Decline::Value);
+        }
+        self.tokens.push(Self::token(kind, start, self.position));
         Ok(())
     }
 

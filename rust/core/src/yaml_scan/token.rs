@@ -1,6 +1,6 @@
 //! What the scanner makes of a text.
 
-/// A token's kind; anchors, aliases, tags and directives are not among them.
+/// A token's kind; tags and directives are not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     StreamEnd,
@@ -17,6 +17,8 @@ pub(super) enum Kind {
     FlowEntry,
     Key,
     Value,
+    Anchor,
+    Alias,
     Scalar(Scalar),
 }
 
@@ -33,7 +35,7 @@ pub(super) enum Scalar {
     Folded,
 }
 
-/// A token and where its value is in the text, for scalars.
+/// A token and where its value is in the text: that of a scalar, or the name of an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: Kind,

@@ -304,6 +304,12 @@ def _implementation(
         function = vars(module).get(callee)
         function = getattr(function, "__wrapped__", function)
         known_variant(function, f"{module.__name__}.{callee}")
+    for name in route.elsewhere:
+        home, _, attribute = name.rpartition(".")
+        function = vars(sys.modules.get(home, module)).get(attribute)
+        # Not every release has all of them.
+        if function is not None:
+            known_variant(getattr(function, "__wrapped__", function), name)
     resolver = _guards.resolver(
         original,
         reads=route.reads,
@@ -311,6 +317,7 @@ def _implementation(
         context=route.context,
         watched=route.watched,
         precondition=route.precondition,
+        examine=route.examine,
     )
     return route.natives[variant], resolver
 

@@ -64,12 +64,13 @@ def resolver(
     context: Iterable[str] = (),
     watched: Callable[[], tuple[list[Entry], list[Frozen]]] | None = None,
     precondition: Callable[[], str | None] | None = None,
+    examine: Callable[[Walk, FunctionType], tuple[object, ...]] | None = None,
 ) -> Callable[[], Guards]:
     """Makes the function that derives an original's guards when they are first needed."""
     reads, context = tuple(reads), tuple(context)
 
     def resolve() -> Guards:
-        walk = _Walk(_FOLLOWED | {_root(original.__globals__)}, unread)
+        walk = Walk(_FOLLOWED | {_root(original.__globals__)}, unread)
         try:
             walk.function(original)
             for name in reads:
@@ -80,6 +81,8 @@ def resolver(
                 walk.frozen += frozen
             problem = precondition() if precondition is not None else None
             objects = () if problem else tuple(_evaluate(name, original) for name in context)
+            if examine is not None and not problem:
+                objects += examine(walk, original)
         except Suspect as suspect:
             problem, objects = str(suspect), ()
         except Exception as error:
@@ -90,7 +93,9 @@ def resolver(
     return resolve
 
 
-class _Walk:
+class Walk:
+    """A walk through what an original reads; ``examine`` of a route may take it further."""
+
     def __init__(self, followed: frozenset[str], unread: frozenset[str]) -> None:
         self._followed = followed
         self._unread = unread
@@ -129,14 +134,14 @@ class _Walk:
         if name in namespace:
             value = namespace[name]
             label = f"{owner}.{name}"
-            self._entry(namespace, name, (value,), label)
+            self.entry(namespace, name, (value,), label)
         elif hasattr(builtins, name):
             value = getattr(builtins, name)
             owner, label = "builtins", f"builtins.{name}"
-            self._entry(namespace, name, (), label)
-            self._entry(vars(builtins), name, (value,), label)
+            self.entry(namespace, name, (), label)
+            self.entry(vars(builtins), name, (value,), label)
         else:
-            self._entry(namespace, name, (), f"{owner}.{name}")
+            self.entry(namespace, name, (), f"{owner}.{name}")
             return
         self._check(value, owner, name, label)
         self._attributes(value, label, attributes, depth)
@@ -148,10 +153,10 @@ class _Walk:
                 owner = self._through_lazy(owner, attribute, label)
                 label = f"{owner.__name__}.{attribute}"
                 if attribute not in vars(owner):
-                    self._entry(vars(owner), attribute, (), label)
+                    self.entry(vars(owner), attribute, (), label)
                     return
                 value = vars(owner)[attribute]
-                self._entry(vars(owner), attribute, (value,), label)
+                self.entry(vars(owner), attribute, (value,), label)
                 self._check(value, owner.__name__, attribute, label)
             else:
                 # What an object's attribute leads to depends on its class and on itself.
@@ -166,7 +171,7 @@ class _Walk:
             if _root(value.__globals__) in self._followed:
                 self.function(value, depth + 1)
         elif _is_a(value, type) and not issubclass(value, BaseException):
-            self._freeze(value, label)
+            self.freeze(value, label)
 
     def _through_lazy(self, module: ModuleType, attribute: str, label: str) -> ModuleType:
         """SkyPilot's LazyImport: an attribute set on it wins over the real module's."""
@@ -177,8 +182,8 @@ class _Walk:
         real = load(module)
         # The end of a mock may leave the real module's own attribute on it.
         expected = (vars(real)[attribute], None) if attribute in vars(real) else ()
-        self._entry(own, attribute, expected, f"{label}.{attribute}")
-        self._entry(own, "_module", (real,), label)
+        self.entry(own, attribute, expected, f"{label}.{attribute}")
+        self.entry(own, "_module", (real,), label)
         if attribute in own and own[attribute] is not vars(real).get(attribute):
             self._suspects.append(f"{label}.{attribute} was replaced")
         return real  # type: ignore[no-any-return]
@@ -186,7 +191,7 @@ class _Walk:
     def _instance(self, owner: object, attribute: str, label: str) -> None:
         own = getattr(owner, "__dict__", None)
         if isinstance(own, dict):
-            self._entry(own, attribute, (own[attribute],) if attribute in own else (), label)
+            self.entry(own, attribute, (own[attribute],) if attribute in own else (), label)
             if attribute in own and callable(own[attribute]):
                 self._suspects.append(f"{label} was replaced")
             # What the method calls on the object can be replaced there as well.
@@ -195,10 +200,11 @@ class _Walk:
                 if name in own:
                     self._suspects.append(f"{method} was replaced")
                 else:
-                    self._entry(own, name, (), method)
-        self._freeze(owner if isinstance(owner, type) else type(owner), label)
+                    self.entry(own, name, (), method)
+        self.freeze(owner if isinstance(owner, type) else type(owner), label)
 
-    def _freeze(self, cls: type, label: str) -> None:
+    def freeze(self, cls: type, label: str) -> None:
+        """Lets no attribute of a class, or of its bases, come, go or change."""
         for base in cls.__mro__:
             # Types made in C can't be changed.
             if base.__flags__ & _HEAP_TYPE and id(base) not in self._seen_objects:
@@ -207,9 +213,10 @@ class _Walk:
                 if not all(_is_own(value, base) for value in vars(base).values()):
                     self._suspects.append(f"{label}: {base.__qualname__} was patched")
 
-    def _entry(
+    def entry(
         self, namespace: Namespace, name: str, expected: tuple[object, ...], label: str
     ) -> None:
+        """Watches a name in a namespace."""
         key = (id(namespace), name)
         if key not in self._seen_entries:
             self._seen_entries.add(key)
@@ -263,12 +270,12 @@ def _is_own(value: Any, cls: type) -> bool:
     if _is_mock(value):
         return False
     root = str(cls.__module__).partition(".")[0]
-    if type(value) is not FunctionType or not (root in _FOLLOWED or _is_stdlib(root)):
+    if type(value) is not FunctionType or not (root in _FOLLOWED or is_stdlib(root)):
         # What decorators make of the methods of other classes is beyond telling.
         return True
     home = _root(value.__globals__)
     # The standard library makes methods, too: those of named tuples, for instance.
-    return home == root or home.startswith("namedtuple_") or _is_stdlib(home)
+    return home == root or home.startswith("namedtuple_") or is_stdlib(home)
 
 
 def _is_genuine(value: Any, owner: str, name: str) -> bool:
@@ -279,7 +286,7 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         if value.__name__ == name:
             # A decorator of the standard library, say contextlib's, has made a new function.
             decorated = value.__module__ == owner and hasattr(value, "__wrapped__")
-            return _same_origin(home, owner) or (decorated and _is_stdlib(home.partition(".")[0]))
+            return _same_origin(home, owner) or (decorated and is_stdlib(home.partition(".")[0]))
         # hashlib.new was made as hashlib.__hash_new, and that name was deleted. A function that
         # still has its own name as well is one that somebody put in another's place.
         return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value
@@ -308,10 +315,10 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
 def _same_origin(home: str, owner: str) -> bool:
     """Whether one of two modules may well have its functions from the other."""
     home, owner = home.partition(".")[0], owner.partition(".")[0]
-    return home == owner or (_is_stdlib(home) and _is_stdlib(owner))
+    return home == owner or (is_stdlib(home) and is_stdlib(owner))
 
 
-def _is_stdlib(root: str) -> bool:
+def is_stdlib(root: str) -> bool:
     names = getattr(sys, "stdlib_module_names", None)
     if names is not None:
         return root in names

@@ -52,6 +52,11 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
         "c46a3941191cd48b": ("A", "0.8.1", "0.9.3"),
         "baa15ea1cc0a04ce": ("B", "0.10.0", "0.14.1"),
     },
+    "sky.utils.common_utils.validate_schema": {
+        "de3e22a4cd4d2095": ("A", "0.8.1", "0.8.1"),
+        "08c860335b7bbe95": ("B", "0.9.3", "0.12.0"),
+        "542f846a9a50fc11": ("C", "0.12.3", "0.14.1"),
+    },
     "sky.utils.subprocess_utils._get_thread_multiplier": {
         "271cb6467e862897": ("A", "0.8.1", "0.14.1"),
     },
@@ -68,5 +73,15 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
         "6a9eca9a80e969e2": ("A", "0.10.5", "0.14.1"),
     "sky.utils.yaml_utils.check_no_duplicate_keys": {
         "4399faa4c7d742b8": ("A", "0.12.3", "0.14.1"),
+    "sky.utils.validator.case_insensitive_enum": {
+        "c86aa4be86a8dc91": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.validator.case_sensitive_enum": {
+        "c53614547d7b75ac": ("A", "0.10.0", "0.14.1"),
+    },
+    "sky.utils.validator.get_schema_validator": {
+        "11c18b27983a1d5f": ("A", "0.9.3", "0.9.3"),
+        "3aa956da8800c032": ("B", "0.10.0", "0.13.0"),
+        "51e28fb1cb7986bf": ("C", "0.14.1", "0.14.1"),
     },
 }

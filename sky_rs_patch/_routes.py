@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from sky_rs_patch import _preconditions, _yaml_dump
+from sky_rs_patch import _json_schema, _preconditions, _yaml_dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FunctionType
 
-    from sky_rs_patch._guards import Entry, Frozen
+    from sky_rs_patch._guards import Entry, Frozen, Walk
 
 _COMMON = "sky.utils.common_utils"
 _SUBPROCESS = "sky.utils.subprocess_utils"
@@ -31,8 +32,12 @@ class RouteSpec(NamedTuple):
             works with, in its order; ``globals()`` is the module's dictionary.
         reads: dotted names that the original reads beyond what its code shows.
         watched: gives further entries and frozen namespaces of the guards, or ``None``.
+        elsewhere: dotted names of functions of other SkyPilot modules for which the native
+            function speaks, too; where they exist, they must have a known fingerprint.
         precondition: says what about this machine or these libraries the native function can't
             vouch for, or ``None``.
+        examine: watches, beyond that, what no code shows, and returns further objects for
+            ``context``; raises ``Suspect`` if something was replaced.
         pure: a call has no effects but its result.
     """
 
@@ -42,7 +47,9 @@ class RouteSpec(NamedTuple):
     context: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     watched: Callable[[], tuple[list[Entry], list[Frozen]]] | None = None
+    elsewhere: tuple[str, ...] = ()
     precondition: Callable[[], str | None] | None = None
+    examine: Callable[[Walk, FunctionType], tuple[object, ...]] | None = None
     pure: bool = True
 
 
@@ -125,5 +132,16 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "check_no_duplicate_keys"},
         reads=_preconditions.YAML_COMPOSER_READS,
         precondition=_preconditions.known_yaml_scanner,
+    ),
+    RouteSpec(
+        f"{_COMMON}.validate_schema",
+        {"A": "validate_schema", "B": "validate_schema", "C": "validate_schema"},
+        elsewhere=(
+            "sky.utils.validator.case_insensitive_enum",
+            "sky.utils.validator.case_sensitive_enum",
+            "sky.utils.validator.get_schema_validator",
+        ),
+        precondition=_json_schema.known_release,
+        examine=_json_schema.examine,
     ),
 )

@@ -37,6 +37,9 @@ def wanted() -> dict[str, set[str]]:
         module, _, function = route.target.rpartition(".")
         if module.startswith("sky."):
             names.setdefault(module, set()).update({function, *route.callees})
+        for name in route.elsewhere:
+            module, _, function = name.rpartition(".")
+            names.setdefault(module, set()).add(function)
     return names
 
 

@@ -17,6 +17,7 @@ pub mod memory;
 mod number;
 pub mod port;
 pub mod process;
+pub mod schema;
 pub mod tail;
 pub mod truncate;
 pub mod workers;

@@ -5,6 +5,7 @@
 mod files;
 mod logging;
 mod paths;
+mod schema;
 mod system;
 mod text;
 mod yaml;
@@ -85,6 +86,7 @@ natives! {
     c"get_parallel_threads" => system::get_parallel_threads, light;
     c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, heavy;
     c"check_no_duplicate_keys" => yaml_keys::check_no_duplicate_keys, light;
+    c"validate_schema" => schema::validate_schema, heavy;
     c"is_process_alive" => system::is_process_alive, heavy;
     c"dump_yaml_str" => yaml::dump_yaml_str, light;
 }

@@ -1,0 +1,448 @@
+//! The walk through a schema and an instance.
+
+use std::cmp::Ordering;
+
+use super::equality::{equal, unique};
+use super::number::Number;
+use super::pattern::Patterns;
+use super::value::{List as _, Object as _, Text as _, Value, View};
+use super::{MAX_DEPTH, Unsure};
+
+/// Whether an instance surely is valid under a schema.
+pub fn is_valid<V: Value>(instance: V, schema: V, patterns: &mut Patterns) -> bool {
+    let mut walk = Walk { patterns, depth: 0, alternatives: 0 };
+    let View::Object(schema) = schema.view() else { return false };
+    walk.object_schema(instance, schema) == Ok(true)
+}
+
+
+/// Valid or not; both must be certain, and so must be that nothing was raised on the way.
+type Verdict = Result<bool, Unsure>;
+
+struct Walk<'a> {
+    patterns: &'a mut Patterns,
+    depth: u32,
+    /// How many schemas above are tried as one of several. Within, the original goes on after
+    /// an error, so that what may raise must be looked for; outside, an error ends it all.
+    alternatives: u32,
+}
+
+/// The keywords that share the keys of an object between them.
+struct Members<V: Value> {
+    properties: Option<V>,
+    patterns: Option<V>,
+    additional: Option<V>,
+}
+
+/// The keywords that belong to `if`.
+struct Condition<V: Value> {
+    test: Option<V>,
+    then: Option<V>,
+    otherwise: Option<V>,
+}
+
+/// Looking up a key must not run Python code.
+fn plain_keys<V: Value>(object: V::Object) -> Result<(), Unsure> {
+    if object.entries().all(|(key, _)| matches!(key.view(), View::Text(_))) { Ok(()) } else { Err(Unsure) }
+}
+
+fn object<V: Value>(value: V) -> Result<V::Object, Unsure> {
+    if let View::Object(object) = value.view() { Ok(object) } else { Err(Unsure) }
+}
+
+fn list<V: Value>(value: V) -> Result<V::List, Unsure> {
+    if let View::List(list) = value.view() { Ok(list) } else { Err(Unsure) }
+}
+
+fn text<V: Value>(value: V) -> Result<V::Text, Unsure> {
+    if let View::Text(text) = value.view() { Ok(text) } else { Err(Unsure) }
+}
+
+/// `validator.is_type(instance, name)`.
+fn is_type<V: Value>(view: View<V>, name: V::Text) -> Verdict {
+    let name = name.ascii().ok_or(Unsure)?;
+    Ok(match (name, view) {
+        // An instance of a subclass may be of any type.
+        (_, View::Other) => return Err(Unsure),
+        (b"string", view) => matches!(view, View::Text(_)),
+        (b"object", view) => matches!(view, View::Object(_)),
+        (b"boolean", view) => matches!(view, View::Bool(_)),
+        (b"integer", View::Float(float)) => float.fract() == 0.0,
+        (b"integer", view) => matches!(view, View::Int),
+        (b"array", view) => matches!(view, View::List(_)),
+        (b"number", view) => matches!(view, View::Int | View::Float(_)),
+        (b"null", view) => matches!(view, View::Null),
+        _ => return Err(Unsure),
+    })
+}
+
+fn type_keyword<V: Value>(view: View<V>, value: V) -> Verdict {
+    match value.view() {
+        View::Text(name) => is_type(view, name),
+        View::List(names) => {
+            for name in names.items() {
+                if is_type(view, text(name)?)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        _ => Err(Unsure),
+    }
+}
+
+/// A keyword about numbers that fails with some orders of the instance and its own value.
+fn bound<V: Value>(instance: V, value: V, fails: impl Fn(Ordering) -> bool) -> Verdict {
+    if !matches!(instance.view(), View::Int | View::Float(_) | View::Other) {
+        return Ok(true);
+    }
+    let Some(limit) = Number::of(value)? else { return Err(Unsure) };
+    let Some(number) = Number::of(instance)? else { return Ok(true) };
+    Ok(!number.compare(limit)?.is_some_and(fails))
+}
+
+fn multiple_of<V: Value>(instance: V, value: V) -> Verdict {
+    if !matches!(instance.view(), View::Int | View::Float(_) | View::Other) {
+        return Ok(true);
+    }
+    let (Some(Number::Int(number)), Some(Number::Int(divisor))) = (Number::of(instance)?, Number::of(value)?) else {
+        return Err(Unsure);
+    };
+    Ok(number.checked_rem(divisor).ok_or(Unsure)? == 0)
+}
+
+/// A keyword about a length that fails with some orders of the length and its own value.
+fn length<V: Value>(length: usize, value: V, fails: Ordering) -> Verdict {
+    let View::Int = value.view() else { return Err(Unsure) };
+    let limit = value.integer().ok_or(Unsure)?;
+    Ok(i64::try_from(length).map_err(|_| Unsure)?.cmp(&limit) != fails)
+}
+
+/// `SkyPilot`'s enumeration in any case.
+fn case_insensitive_enum<V: Value>(instance: V, value: V) -> Verdict {
+    let instance = text(instance)?.ascii().ok_or(Unsure)?;
+    let mut found = false;
+    // The original makes all of them lower first.
+    for item in list(value)?.items() {
+        found |= text(item)?.ascii().ok_or(Unsure)?.eq_ignore_ascii_case(instance);
+    }
+    Ok(found)
+}
+
+/// `SkyPilot`'s other enumeration. Older releases don't have it, and look at nothing: then
+/// only that it is met is sure.
+fn case_sensitive_enum<V: Value>(instance: V, value: V) -> Verdict {
+    let instance = text(instance)?;
+    let mut found = false;
+    for item in list(value)?.items() {
+        found |= text(item)?.is_same(instance);
+    }
+    if found { Ok(true) } else { Err(Unsure) }
+}
+
+impl Walk<'_> {
+    /// `validator.descend(instance, schema)`.
+    fn descend<V: Value>(&mut self, instance: V, schema: V) -> Verdict {
+        match schema.view() {
+            View::Object(schema) => {
+                if self.depth == MAX_DEPTH {
+                    return Err(Unsure);
+                }
+                self.depth += 1;
+                let verdict = self.object_schema(instance, schema);
+                self.depth -= 1;
+                verdict
+            }
+            View::Bool(true) => Ok(true),
+            View::Bool(false) => self.invalid(),
+            _ => Err(Unsure),
+        }
+    }
+
+    /// The verdict where a keyword isn't met.
+    fn invalid(&self) -> Verdict {
+        if self.alternatives == 0 { Err(Unsure) } else { Ok(false) }
+    }
+
+    /// `descend` where the error isn't the end.
+    fn try_schema<V: Value>(&mut self, instance: V, schema: V) -> Verdict {
+        self.alternatives += 1;
+        let verdict = self.descend(instance, schema);
+        self.alternatives -= 1;
+        verdict
+    }
+
+    /// A schema that is an object, keyword by keyword.
+    fn object_schema<V: Value>(&mut self, instance: V, schema: V::Object) -> Verdict {
+        let view = instance.view();
+        let mut members = Members { properties: None, patterns: None, additional: None };
+        let mut condition = Condition { test: None, then: None, otherwise: None };
+        let mut valid = true;
+        for (key, value) in schema.entries() {
+            let key = text(key)?.ascii().ok_or(Unsure)?;
+            let met = match key {
+                b"type" => type_keyword(view, value)?,
+                b"properties" => {
+                    members.properties = Some(value);
+                    continue;
+                }
+                b"additionalProperties" => {
+                    members.additional = Some(value);
+                    continue;
+                }
+                b"patternProperties" => {
+                    members.patterns = Some(value);
+                    continue;
+                }
+                b"if" => {
+                    condition.test = Some(value);
+                    continue;
+                }
+                b"then" => {
+                    condition.then = Some(value);
+                    continue;
+                }
+                b"else" => {
+                    condition.otherwise = Some(value);
+                    continue;
+                }
+                // What validates nothing: there is no format checker.
+                b"description" | b"title" | b"default" | b"examples" | b"$comment" | b"format" => continue,
+                // Elsewhere it may choose another class of validators.
+                b"$schema" if self.depth == 0 => continue,
+                _ => self.keyword(key, view, instance, value)?,
+            };
+            if !met {
+                valid = self.invalid()?;
+            }
+        }
+        if (members.properties.is_some() || members.patterns.is_some() || members.additional.is_some())
+            && !self.members(view, &members)?
+        {
+            valid = self.invalid()?;
+        }
+        if let Some(schema) = condition.test
+            && !self.condition(instance, schema, &condition)?
+        {
+            valid = self.invalid()?;
+        }
+        Ok(valid)
+    }
+
+    /// The less frequent keywords.
+    fn keyword<V: Value>(&mut self, name: &[u8], view: View<V>, instance: V, value: V) -> Verdict {
+        match name {
+            b"required" => Self::required(view, value),
+            b"minProperties" | b"maxProperties" => match view {
+                View::Object(object) => {
+                    let fails = if name == b"minProperties" { Ordering::Less } else { Ordering::Greater };
+                    length(object.length(), value, fails)
+                }
+                View::Other => Err(Unsure),
+                _ => Ok(true),
+            },
+            b"case_insensitive_enum" => case_insensitive_enum(instance, value),
+            b"case_sensitive_enum" => case_sensitive_enum(instance, value),
+            b"pattern" => match view {
+                View::Text(text) => self.search(value, text),
+                View::Other => Err(Unsure),
+                _ => Ok(true),
+            },
+            b"minLength" | b"maxLength" => match view {
+                View::Text(text) => {
+                    length(text.length(), value, if name == b"minLength" { Ordering::Less } else { Ordering::Greater })
+                }
+                View::Other => Err(Unsure),
+                _ => Ok(true),
+            },
+            b"minItems" | b"maxItems" => match view {
+                View::List(list) => {
+                    let count = list.items().len();
+                    length(count, value, if name == b"minItems" { Ordering::Less } else { Ordering::Greater })
+                }
+                View::Other => Err(Unsure),
+                _ => Ok(true),
+            },
+            b"minimum" => bound(instance, value, Ordering::is_lt),
+            b"maximum" => bound(instance, value, Ordering::is_gt),
+            b"exclusiveMinimum" => bound(instance, value, Ordering::is_le),
+            b"exclusiveMaximum" => bound(instance, value, Ordering::is_ge),
+            b"multipleOf" => multiple_of(instance, value),
+            b"items" => self.items(view, value),
+            b"uniqueItems" => match (value.view(), view) {
+                (View::Bool(false), _) => Ok(true),
+                (View::Bool(true), View::List(list)) => unique::<V>(list),
+                (View::Bool(true), View::Other) | (_, View::List(_)) => Err(Unsure),
+                (View::Bool(true), _) => Ok(true),
+                _ => Err(Unsure),
+            },
+            _ => self.combination(name, view, instance, value),
+        }
+    }
+
+    /// Keywords that compare the whole instance, or hand it on.
+    fn combination<V: Value>(&mut self, name: &[u8], view: View<V>, instance: V, value: V) -> Verdict {
+        match name {
+            b"enum" => {
+                for item in list(value)?.items() {
+                    if equal(item, instance, self.depth)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            b"const" => equal(instance, value, self.depth),
+            b"anyOf" => {
+                for schema in list(value)?.items() {
+                    if self.try_schema(instance, schema)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            b"oneOf" => {
+                let mut matches = 0;
+                for schema in list(value)?.items() {
+                    matches += u32::from(self.try_schema(instance, schema)?);
+                }
+                Ok(matches == 1)
+            }
+            b"allOf" => {
+                let mut valid = true;
+                for schema in list(value)?.items() {
+                    valid &= self.descend(instance, schema)?;
+                }
+                Ok(valid)
+            }
+            b"not" => Ok(!self.try_schema(instance, value)?),
+            b"dependencies" => self.dependencies(view, instance, value),
+            b"propertyNames" => self.property_names(view, value),
+            _ => Err(Unsure),
+        }
+    }
+
+    fn required<V: Value>(view: View<V>, value: V) -> Verdict {
+        let object = match view {
+            View::Object(object) => object,
+            View::Other => return Err(Unsure),
+            _ => return Ok(true),
+        };
+        let names = list(value)?.items();
+        if names.len() == 0 {
+            return Ok(true);
+        }
+        plain_keys::<V>(object)?;
+        let mut valid = true;
+        for name in names {
+            valid &= object.get(text(name)?).is_some();
+        }
+        Ok(valid)
+    }
+
+    /// `properties`, `patternProperties` and `additionalProperties` in one go.
+    fn members<V: Value>(&mut self, view: View<V>, members: &Members<V>) -> Verdict {
+        let instance = match view {
+            View::Object(object) => object,
+            View::Other => return Err(Unsure),
+            _ => return Ok(true),
+        };
+        let properties = members.properties.map(object).transpose()?;
+        let patterns = members.patterns.map(object).transpose()?;
+        if !matches!(members.additional.map(Value::view), None | Some(View::Bool(_) | View::Object(_))) {
+            return Err(Unsure);
+        }
+        if let Some(properties) = properties {
+            plain_keys::<V>(properties)?;
+        }
+        let mut valid = true;
+        for (key, value) in instance.entries() {
+            let key = text(key)?;
+            let mut known = false;
+            if let Some(schema) = properties.and_then(|properties| properties.get(key)) {
+                known = true;
+                valid &= self.descend(value, schema)?;
+            }
+            if let Some(patterns) = patterns {
+                for (pattern, schema) in patterns.entries() {
+                    if self.search(pattern, key)? {
+                        known = true;
+                        valid &= self.descend(value, schema)?;
+                    }
+                }
+            }
+            if !known && let Some(schema) = members.additional {
+                valid &= self.descend(value, schema)?;
+            }
+        }
+        Ok(valid)
+    }
+
+    fn search<V: Value>(&mut self, pattern: V, within: V::Text) -> Verdict {
+        let pattern = text(pattern)?.ascii().ok_or(Unsure)?;
+        // Among `patternProperties` it would be no pattern for `additionalProperties`.
+        if pattern.is_empty() {
+            return Err(Unsure);
+        }
+        self.patterns.search(pattern, within.ascii().ok_or(Unsure)?)
+    }
+
+    fn items<V: Value>(&mut self, view: View<V>, value: V) -> Verdict {
+        let list = match view {
+            View::List(list) => list,
+            View::Other => return Err(Unsure),
+            _ => return Ok(true),
+        };
+        let mut valid = true;
+        if let View::List(schemas) = value.view() {
+            for (item, schema) in list.items().zip(schemas.items()) {
+                valid &= self.descend(item, schema)?;
+            }
+        } else {
+            for item in list.items() {
+                valid &= self.descend(item, value)?;
+            }
+        }
+        Ok(valid)
+    }
+
+    fn dependencies<V: Value>(&mut self, view: View<V>, instance: V, value: V) -> Verdict {
+        let members = match view {
+            View::Object(object) => object,
+            View::Other => return Err(Unsure),
+            _ => return Ok(true),
+        };
+        plain_keys::<V>(members)?;
+        let mut valid = true;
+        for (key, dependency) in object(value)?.entries() {
+            if members.get(text(key)?).is_none() {
+                continue;
+            }
+            if let View::List(names) = dependency.view() {
+                for name in names.items() {
+                    valid &= members.get(text(name)?).is_some();
+                }
+            } else {
+                valid &= self.descend(instance, dependency)?;
+            }
+        }
+        Ok(valid)
+    }
+
+    fn property_names<V: Value>(&mut self, view: View<V>, schema: V) -> Verdict {
+        let object = match view {
+            View::Object(object) => object,
+            View::Other => return Err(Unsure),
+            _ => return Ok(true),
+        };
+        let mut valid = true;
+        for (key, _) in object.entries() {
+            valid &= self.descend(key, schema)?;
+        }
+        Ok(valid)
+    }
+
+    fn condition<V: Value>(&mut self, instance: V, schema: V, condition: &Condition<V>) -> Verdict {
+        let chosen = if self.try_schema(instance, schema)? { condition.then } else { condition.otherwise };
+        chosen.map_or(Ok(true), |schema| self.descend(instance, schema))
+    }
+}

@@ -1,0 +1,210 @@
+"""What ``validate_schema`` relies on within jsonschema.
+
+SkyPilot's validator is a class that jsonschema makes from a table of functions, one for each
+keyword. Neither the table nor what those functions read shows in SkyPilot's code, so it is
+looked at here, when the guards of the route are derived.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from sky_rs_patch import _bytecode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sky_rs_patch._guards import Walk
+
+#: Releases of jsonschema whose functions were compared: from 4.21 on `enum` keeps truth values
+#: and numbers apart in nested values, too.
+_FIRST, _LAST = (4, 21), (4, 26)
+
+#: The keywords of Draft 7, and the modules of their functions.
+_KEYWORDS = frozenset(
+    """
+    $ref additionalItems additionalProperties allOf anyOf const contains dependencies enum
+    exclusiveMaximum exclusiveMinimum format if items maxItems maxLength maxProperties maximum
+    minItems minLength minProperties minimum multipleOf not oneOf pattern patternProperties
+    properties propertyNames required type uniqueItems
+    """.split()
+)
+_KEYWORD_MODULES = frozenset({"jsonschema._keywords", "jsonschema._legacy_keywords"})
+#: SkyPilot's own.
+_CUSTOM = frozenset({"case_insensitive_enum", "case_sensitive_enum"})
+#: Types that a type checker must know; what else it may know isn't asked for.
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+#: Packages from which jsonschema has functions.
+_FRIENDS = frozenset({"attr", "attrs", "jsonschema", "jsonschema_specifications", "referencing"})
+#: What every class has, or gets when it is copied or made generic.
+_ANY_CLASS = frozenset({"__doc__", "__class_getitem__", "__init_subclass__", "__subclasshook__"})
+
+
+def known_release() -> str | None:
+    """Is jsonschema of a release that the native function was compared with?"""
+    from importlib import metadata
+
+    version = metadata.version("jsonschema")
+    try:
+        release = tuple(map(int, version.split(".")[:2]))
+    except ValueError:
+        release = ()
+    return None if _FIRST <= release <= _LAST else f"jsonschema {version} is not known"
+
+
+def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
+    """Watches the validator's class and what its keywords read.
+
+    Returns:
+        What makes the class, or ``None``; the class; the class `Config` of SkyPilot, or
+        ``None``.
+
+    Raises:
+        Suspect: if something isn't as jsonschema and SkyPilot have made it.
+    """
+    from jsonschema import Draft7Validator, validators
+
+    module = original.__globals__["validator"]
+    make = getattr(module, "get_schema_validator", None)
+    # Up to SkyPilot 0.8 the class was made once and for all.
+    cls = module.SchemaValidator if make is None else make()
+    _class(walk, Draft7Validator, "jsonschema.Draft7Validator")
+    _class(walk, cls, "SkyPilot's validator")
+    _table(walk, Draft7Validator, cls, module)
+    for function in (validators.create, validators.extend, validators.validator_for):
+        _function(walk, function)
+    return make, cls, _config(walk)
+
+
+def _suspect(text: str) -> Exception:
+    from sky_rs_patch._guards import Suspect
+
+    return Suspect(text)
+
+
+def _class(walk: Walk, cls: Any, label: str) -> None:
+    """A class made by `jsonschema.validators.create`, and its type checker."""
+    from jsonschema import validators
+
+    walk.freeze(cls, label)
+    walk.freeze(type(cls.TYPE_CHECKER), f"{label}.TYPE_CHECKER")
+    made = set(_codes(validators.create.__code__))
+    for name, value in vars(cls).items():
+        function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+        if type(function) is not FunctionType or name in ("ID_OF", "_APPLICABLE_VALIDATORS"):
+            continue
+        code = function.__code__
+        if code in made:
+            _function(walk, function)
+        elif not code.co_filename.startswith("<attrs generated") and _root(function) != "attr":
+            raise _suspect(f"{label}.{name} was replaced")
+    for function in (cls.ID_OF, cls._APPLICABLE_VALIDATORS):
+        if type(function) is not FunctionType or not _is_at_home(function):
+            raise _suspect(f"{label}: {function!r} was put in")
+        _function(walk, function)
+    checkers = dict(cls.TYPE_CHECKER._type_checkers.items())
+    for name in _TYPES:
+        function = checkers.get(name)
+        # That for integers has no name.
+        if getattr(function, "__module__", None) != "jsonschema._types":
+            raise _suspect(f"{label}: the check for {name} was replaced")
+        _function(walk, function)
+
+
+def _table(walk: Walk, draft: Any, cls: Any, module: ModuleType) -> None:
+    """The functions of both classes' keywords."""
+    for owner, label in ((draft, "jsonschema.Draft7Validator"), (cls, "SkyPilot's validator")):
+        walk.frozen.append((owner.VALIDATORS, f"{label}.VALIDATORS"))
+    if set(draft.VALIDATORS) != _KEYWORDS:
+        raise _suspect("jsonschema.Draft7Validator.VALIDATORS was changed")
+    for name, function in draft.VALIDATORS.items():
+        if getattr(function, "__module__", None) not in _KEYWORD_MODULES or not _is_at_home(
+            function
+        ):
+            raise _suspect(f"jsonschema.Draft7Validator.VALIDATORS[{name!r}] was replaced")
+        _function(walk, function)
+    custom = {name: vars(module)[name] for name in _CUSTOM if name in vars(module)}
+    expected = {**draft.VALIDATORS, **custom}
+    if set(cls.VALIDATORS) != set(expected) or any(
+        cls.VALIDATORS[name] is not function for name, function in expected.items()
+    ):
+        raise _suspect("the keywords of SkyPilot's validator were changed")
+    for name, function in custom.items():
+        walk.entry(vars(module), name, (function,), f"{module.__name__}.{name}")
+
+
+def _config(walk: Walk) -> type | None:
+    """SkyPilot's `Config`, if it is a dictionary in all that a validator asks."""
+    module = sys.modules.get("sky.utils.config_utils")
+    config = None if module is None else vars(module).get("Config")
+    if not isinstance(config, type) or dict not in config.__mro__:
+        return None
+    bases = [base for base in config.__mro__[1:] if base.__module__ != "typing"]
+    asked = (set(dir(dict)) | {"__missing__"}) - _ANY_CLASS
+    if bases != [dict, object] or not asked.isdisjoint(vars(config)):
+        return None
+    # It isn't frozen: copying an instance leaves a note on its class.
+    for name in sorted(asked):
+        walk.entry(config, name, (), f"sky.utils.config_utils.Config.{name}")
+    return config
+
+
+def _function(walk: Walk, function: Any, depth: int = 0) -> None:
+    """The global names that a function of jsonschema reads, and those of what it calls."""
+    namespace = function.__globals__
+    home = str(namespace.get("__name__"))
+    for name, *attributes in _bytecode.global_chains(function.__code__):
+        if name not in namespace:
+            walk.entry(namespace, name, (), f"{home}.{name}")
+            if name in vars(builtins):
+                value = vars(builtins)[name]
+                walk.entry(vars(builtins), name, (value,), f"builtins.{name}")
+            continue
+        value = _watched(walk, namespace, name, f"{home}.{name}", depth)
+        if attributes and isinstance(value, ModuleType) and attributes[0] in vars(value):
+            label = f"{value.__name__}.{attributes[0]}"
+            _watched(walk, vars(value), attributes[0], label, depth)
+
+
+def _watched(walk: Walk, namespace: dict[str, Any], name: str, label: str, depth: int) -> Any:
+    value = namespace[name]
+    known = len(walk.entries)
+    walk.entry(namespace, name, (value,), label)
+    if len(walk.entries) > known and type(value) is FunctionType:
+        if value.__name__ != name or not _is_friend(value):
+            raise _suspect(f"{label} was replaced")
+        if depth < _MAX_DEPTH and _root(value) == "jsonschema":
+            _function(walk, value, depth + 1)
+    elif type(value).__module__.partition(".")[0] in ("unittest", "mock"):
+        raise _suspect(f"{label} was replaced")
+    return value
+
+
+_MAX_DEPTH = 6
+
+
+def _root(function: FunctionType) -> str:
+    return str(function.__globals__.get("__name__")).partition(".")[0]
+
+
+def _is_friend(function: FunctionType) -> bool:
+    from sky_rs_patch._guards import is_stdlib
+
+    return _root(function) in _FRIENDS or is_stdlib(_root(function))
+
+
+def _is_at_home(function: Any) -> bool:
+    """Whether a function stands in its module under its name."""
+    if type(function) is not FunctionType:
+        return False
+    return function.__globals__.get(function.__name__) is function and _is_friend(function)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)

@@ -300,6 +300,8 @@ def _implementation(
         return candidate, _guards.resolver(original, reads=route.reads)
 
     variant = known_variant(original, target)
+    if variant not in route.natives:
+        raise _Refused(f"no native function speaks for variant {variant} of {target}")
     for callee in route.callees:
         function = vars(module).get(callee)
         function = getattr(function, "__wrapped__", function)

@@ -22,11 +22,16 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.common_utils._mem_size_gb": {
         "a075d833f9da57e4": ("A", "0.9.3", "0.14.1"),
     },
+    "sky.utils.common_utils._redact_secrets_values": {
+        "3103e6f838395541": ("A", "0.10.0", "0.14.1"),
+    },
     "sky.utils.common_utils.base36_encode": {
         "6b2a68c293bddc17": ("A", "0.8.1", "0.14.1"),
     },
     "sky.utils.common_utils.dump_yaml_str": {
         "6a9eca9a80e969e2": ("A", "0.8.1", "0.10.0"),
+    "sky.utils.common_utils.check_cluster_name_is_valid": {
+        "987faf4ef8694ded": ("A", "0.8.1", "0.14.1"),
     },
     "sky.utils.common_utils.find_free_port": {
         "404ec093164a5c85": ("A", "0.8.1", "0.11.0"),
@@ -42,11 +47,30 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
         "a4bc387848e9a296": ("A", "0.9.3", "0.10.0"),
         "5d8ef92ac29341b0": ("B", "0.10.5", "0.14.1"),
     },
+    "sky.utils.common_utils.get_user_hash": {
+        "374af58bf63481dc": ("A", "0.8.1", "0.8.1"),
+        "216de72e202aca8b": ("B", "0.9.3", "0.10.0"),
+        "079f27c110018672": ("C", "0.10.5", "0.14.1"),
+    },
     "sky.utils.common_utils.hash_file": {
         "f039bfb36f62ac93": ("A", "0.8.1", "0.14.1"),
     },
+    "sky.utils.common_utils.is_valid_env_var": {
+        "c99e397bf8b002f1": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.common_utils.is_valid_user_hash": {
+        "4feb68a5a6e62501": ("A", "0.9.3", "0.9.3"),
+        "145c3b6e95b65385": ("B", "0.10.0", "0.14.1"),
+    },
+    "sky.utils.common_utils.make_cluster_name_on_cloud": {
+        "b694c76830bd5509": ("A", "0.8.1", "0.12.3"),
+        "b1f67da007bd25fe": ("B", "0.13.0", "0.14.1"),
+    },
     "sky.utils.common_utils.read_last_n_lines": {
         "0f366352ebca77c5": ("A", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.common_utils.remove_color": {
+        "9649c508643b7e5d": ("A", "0.8.1", "0.14.1"),
     },
     "sky.utils.common_utils.truncate_long_string": {
         "c46a3941191cd48b": ("A", "0.8.1", "0.9.3"),
@@ -59,6 +83,9 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "sky.utils.subprocess_utils._get_thread_multiplier": {
         "271cb6467e862897": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.subprocess_utils._safe_children": {
+        "8d8488c4cc53253c": ("A", "0.13.0", "0.14.1"),
     },
     "sky.utils.subprocess_utils.get_max_workers_for_file_mounts": {
         "62aa0c6795ce32a2": ("A", "0.8.1", "0.14.1"),

@@ -23,6 +23,19 @@ PSUTIL_PROCESS_READS = (
     "psutil.PROCFS_PATH",
 )
 
+#: Where `psutil.Process.children()` leads, as far as a native function speaks for it.
+PSUTIL_CHILDREN_READS = (
+    *PSUTIL_PROCESS_READS,
+    "psutil.NoSuchProcess",
+    "psutil.ZombieProcess",
+    "psutil._pslinux.ppid_map",
+    "psutil._pslinux.pids",
+    "psutil._pslinux.AccessDenied",
+)
+
+#: Releases of psutil whose `children` and `ppid_map` were compared with the native walk.
+_PSUTIL_CHILDREN = ((7, 1), (7, 2))
+
 
 def known_psutil() -> str | None:
     """Is psutil of a known version, on Linux, and reading /proc?"""
@@ -35,6 +48,15 @@ def known_psutil() -> str | None:
     if psutil.PROCFS_PATH != "/proc":
         return f"psutil.PROCFS_PATH is {psutil.PROCFS_PATH!r}"
     return None
+
+
+def known_children() -> str | None:
+    """Does psutil look for children as the native function does?"""
+    import psutil
+
+    if psutil.version_info[:2] not in _PSUTIL_CHILDREN:
+        return f"how psutil {psutil.__version__} looks for children is not known"
+    return known_psutil()
 
 
 def unforced_cpu_count() -> str | None:
@@ -87,3 +109,14 @@ def known_yaml_scanner() -> str | None:
     if yaml.compose_all.__defaults__ != (yaml.loader.Loader,):
         return "yaml.compose_all has another loader"
     return None
+
+
+def plain_logger_and_md5() -> str | None:
+    """Are loggers plain, and is there an MD5? Some systems forbid it."""
+    import hashlib
+
+    try:
+        hashlib.md5(b"")  # noqa: S324
+    except ValueError as error:
+        return f"there is no MD5: {error}"
+    return plain_logger()

@@ -55,6 +55,10 @@ class RouteSpec(NamedTuple):
 
 _LOGGING_READS = ("logging._logRecordFactory", "logging.Logger", "logging.lastResort")
 _CGROUP = ("_is_cgroup_v2",)
+#: Where `re.match` and its like lead.
+_REGEX_READS = ("re._compile",)
+#: Context of what reads the user's hash.
+_USER_HASH = ("os.environ._data", "constants.USER_ID_ENV_VAR", "USER_HASH_FILE")
 
 ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(f"{_COMMON}.read_last_n_lines", {"A": "read_last_n_lines"}),
@@ -143,5 +147,60 @@ ROUTES: tuple[RouteSpec, ...] = (
         ),
         precondition=_json_schema.known_release,
         examine=_json_schema.examine,
+    ),
+    RouteSpec(f"{_COMMON}.is_valid_user_hash", {"B": "is_valid_user_hash"}, reads=_REGEX_READS),
+    RouteSpec(
+        f"{_COMMON}.get_user_hash",
+        {"C": "get_user_hash"},
+        callees=("is_valid_user_hash",),
+        context=_USER_HASH,
+        reads=_REGEX_READS,
+        pure=False,
+    ),
+    RouteSpec(
+        f"{_COMMON}.make_cluster_name_on_cloud",
+        {"A": "make_cluster_name_on_cloud", "B": "make_cluster_name_on_cloud"},
+        callees=("get_user_hash", "is_valid_user_hash", "base36_encode"),
+        # Up to 0.10.0 the file's path has another name, so there is no context.
+        context=(*_USER_HASH, "CLUSTER_NAME_HASH_LENGTH", "logger"),
+        reads=(*_REGEX_READS, *_LOGGING_READS),
+        precondition=_preconditions.plain_logger_and_md5,
+        pure=False,
+    ),
+    RouteSpec(
+        f"{_COMMON}.check_cluster_name_is_valid",
+        {"A": "check_cluster_name_is_valid"},
+        context=("constants.CLUSTER_NAME_VALID_REGEX",),
+        reads=_REGEX_READS,
+    ),
+    RouteSpec(
+        f"{_COMMON}.is_valid_env_var",
+        {"A": "is_valid_env_var"},
+        context=("_VALID_ENV_VAR_REGEX",),
+        reads=_REGEX_READS,
+    ),
+    RouteSpec(
+        f"{_COMMON}.remove_color",
+        {"A": "remove_color"},
+        context=("_COLOR_PATTERN", "import:re.Pattern"),
+    ),
+    RouteSpec(
+        f"{_COMMON}._redact_secrets_values",
+        {"A": "_redact_secrets_values"},
+        reads=_REGEX_READS,
+    ),
+    RouteSpec(
+        f"{_SUBPROCESS}._safe_children",
+        {"A": "_safe_children"},
+        context=(
+            "psutil.Process",
+            "psutil.NoSuchProcess",
+            "psutil.ZombieProcess",
+            "import:psutil.__dict__",
+            "import:psutil._pslinux.ppid_map",
+        ),
+        reads=_preconditions.PSUTIL_CHILDREN_READS,
+        precondition=_preconditions.known_children,
+        pure=False,
     ),
 )

@@ -130,11 +130,24 @@ fn from_units<'py, T: Copy + From<u8>>(
     kept.extend_from_slice(&units[..head]);
     kept.extend(ELLIPSIS.iter().map(|byte| T::from(*byte)));
     kept.extend_from_slice(&units[units.len() - tail..]);
-    // SAFETY: `kept` holds that many code units of that kind. The call copies them, in the
-    // narrowest kind that fits.
+    // SAFETY: the caller pairs units and kind.
+    unsafe { from_kind(py, kind, &kept) }
+}
+
+/// Makes a `str` of code units, in the narrowest kind that fits.
+///
+/// # Safety
+/// `kind` is that of units of this size.
+pub(crate) unsafe fn from_kind<'py, T>(
+    py: Python<'py>,
+    kind: std::ffi::c_uint,
+    units: &[T],
+) -> Answer<Bound<'py, PyAny>> {
+    // SAFETY: there are that many units, and the caller vouches for their kind. The call
+    // copies them.
     let object = unsafe {
         #[expect(clippy::cast_possible_wrap)]
-        let text = ffi::PyUnicode_FromKindAndData(kind as _, kept.as_ptr().cast(), kept.len() as isize);
+        let text = ffi::PyUnicode_FromKindAndData(kind as _, units.as_ptr().cast(), units.len() as isize);
         Bound::from_owned_ptr_or_opt(py, text)
     };
     object.ok_or_else(|| {

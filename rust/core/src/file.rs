@@ -83,6 +83,32 @@ pub fn read_whole(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<()> {
     }
 }
 
+/// All of a regular file that is shorter than the buffer.
+///
+/// Takes as few calls as that can be done with: for files that are read at every turn.
+///
+/// # Errors
+/// `SpecialFile` if it is no regular file, `Os` if it can't be read, `Value` if it has no size
+/// or doesn't fit, `Changed` if it has another size by then.
+pub fn read_short<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<&'b [u8]> {
+    // Opening a pipe or a device has effects.
+    let status = rustix::fs::stat(path).map_err(|_| Decline::Os)?;
+    if !FileType::from_raw_mode(status.st_mode).is_file() {
+        return Err(Decline::SpecialFile);
+    }
+    // A file of the kernel has no size, but content.
+    let fits = |size: &usize| (1..buffer.len()).contains(size);
+    let size = usize::try_from(status.st_size).ok().filter(fits).ok_or(Decline::Value)?;
+    // If a pipe has taken its place since, there is nothing to wait for.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|_| Decline::Os)?;
+    match rustix::io::read(&fd, &mut *buffer) {
+        Ok(count) if count == size => Ok(&buffer[..size]),
+        Ok(_) => Err(Decline::Changed),
+        Err(_) => Err(Decline::Os),
+    }
+}
+
 /// Fills the buffer from `offset` on.
 ///
 /// # Errors
@@ -133,7 +159,7 @@ pub(crate) fn read_small<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<Option
 
 #[cfg(test)]
 mod tests {
-    use super::{end, open_regular, read_exact_at, read_full, read_small, read_whole};
+    use super::{end, open_regular, read_exact_at, read_full, read_short, read_small, read_whole};
     use crate::Decline;
     use std::ffi::CString;
     use std::os::unix::ffi::OsStrExt as _;
@@ -158,6 +184,21 @@ mod tests {
                 assert_eq!(buffer, b"0123456789");
             }
         }
+    }
+
+    #[test]
+    fn short_files() {
+        let (directory, path) = file(b"0123456789");
+        assert_eq!(read_short(&path, &mut [0; 11]), Ok(&b"0123456789"[..]));
+        assert_eq!(read_short(&path, &mut [0; 10]), Err(Decline::Value));
+        assert_eq!(read_short(&path, &mut []), Err(Decline::Value));
+        let (_empty, path) = file(b"");
+        assert_eq!(read_short(&path, &mut [0; 10]), Err(Decline::Value));
+        assert_eq!(read_short(c"/proc/version", &mut [0; 4096]), Err(Decline::Value));
+        assert_eq!(read_short(c"/dev/null", &mut [0; 10]), Err(Decline::SpecialFile));
+        assert_eq!(read_short(c"/nonexistent", &mut [0; 10]), Err(Decline::Os));
+        let path = CString::new(directory.path().as_os_str().as_bytes()).expect("no NUL");
+        assert_eq!(read_short(&path, &mut [0; 10]), Err(Decline::SpecialFile));
     }
 
     #[test]

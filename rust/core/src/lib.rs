@@ -7,17 +7,22 @@
 
 pub mod base36;
 pub mod cgroup;
+pub mod cluster_name;
 pub mod cpu;
 mod decline;
 pub mod directory;
 pub mod file;
 pub mod float_format;
 pub mod limits;
+pub mod md5;
 pub mod memory;
+pub mod names;
 mod number;
 pub mod port;
 pub mod process;
 pub mod schema;
+pub mod process_tree;
+pub mod redact;
 pub mod tail;
 pub mod truncate;
 pub mod workers;

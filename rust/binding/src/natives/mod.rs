@@ -10,6 +10,11 @@ mod system;
 mod text;
 mod yaml;
 mod yaml_keys;
+mod processes;
+mod redact;
+mod system;
+mod text;
+mod users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -89,6 +94,14 @@ natives! {
     c"validate_schema" => schema::validate_schema, heavy;
     c"is_process_alive" => system::is_process_alive, heavy;
     c"dump_yaml_str" => yaml::dump_yaml_str, light;
+    c"is_valid_user_hash" => users::is_valid_user_hash, light;
+    c"get_user_hash" => users::get_user_hash, heavy;
+    c"make_cluster_name_on_cloud" => users::make_cluster_name_on_cloud, heavy;
+    c"check_cluster_name_is_valid" => users::check_cluster_name_is_valid, light;
+    c"is_valid_env_var" => users::is_valid_env_var, light;
+    c"remove_color" => redact::remove_color, light;
+    c"_redact_secrets_values" => redact::redact_secrets_values, heavy;
+    c"_safe_children" => processes::safe_children, heavy;
 }
 
 /// What an exception of Python code that a native function has called means: a decline, or, if it

@@ -51,10 +51,14 @@ macro_rules! variable {
         NAME.get_or_init($py, || PyBytes::new($py, $name).unbind()).bind($py)
     }};
 }
+pub(super) use variable;
 
 /// Reads a variable from the dictionary behind `os.environ`: context 0, or the environment
 /// of the moment where the function is called without a route.
-fn environment<'py>(frame: &Frame<'_, 'py>, name: &Bound<'py, PyBytes>) -> Answer<Option<Bound<'py, PyAny>>> {
+pub(super) fn environment<'py>(
+    frame: &Frame<'_, 'py>,
+    name: &Bound<'py, PyBytes>,
+) -> Answer<Option<Bound<'py, PyAny>>> {
     let get = |data: &Bound<'py, PyAny>| {
         data.cast::<PyDict>().map_err(|_| Decline::Platform)?.get_item(name).map_err(|_| Decline::Platform)
     };

@@ -1,0 +1,111 @@
+//! Who the user is, and names of clusters and variables.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes};
+use sky_rs_core::file::read_short;
+use sky_rs_core::{Answer, Decline, cluster_name, names};
+
+use super::logging::debug_is_silent;
+use super::paths::encode;
+use super::system::{environment, variable};
+use crate::frame::{Argument, Frame, exact_i64, exact_str, plain_truth, required};
+use crate::text::{Units, ascii, from_ascii, units};
+
+fn boolean(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
+    PyBool::new(py, value).to_owned().into_any()
+}
+
+/// Whether a text has a form that only ASCII text can have.
+fn has_form(text: Argument<'_, '_>, form: impl Fn(&[u8]) -> bool) -> Answer<bool> {
+    Ok(matches!(units(exact_str(text)?), Units::Ascii(text) if form(text)))
+}
+
+pub(super) fn is_valid_user_hash<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [text] = frame.bind(["user_hash"], 1)?;
+    let text = required(text)?;
+    Ok(boolean(frame.py(), !text.is_none() && has_form(text, names::is_user_hash)?))
+}
+
+/// Context: the expression that the original matches.
+pub(super) fn is_valid_env_var<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [name] = frame.bind(["name"], 1)?;
+    context_is(frame, 0, names::VARIABLE)?;
+    Ok(boolean(frame.py(), has_form(required(name)?, names::is_variable)?))
+}
+
+/// Context: the expression that the original matches.
+pub(super) fn check_cluster_name_is_valid<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [name] = frame.bind(["cluster_name"], 1)?;
+    let name = required(name)?;
+    if !name.is_none() {
+        context_is(frame, 0, names::CLUSTER_NAME)?;
+        // What isn't valid is the original's to say.
+        if !has_form(name, names::is_cluster_name)? {
+            return Err(Decline::Value);
+        }
+    }
+    Ok(frame.py().None().into_bound(frame.py()))
+}
+
+/// Makes sure that a constant of SkyPilot's is the text that this code was written for.
+fn context_is(frame: &Frame<'_, '_>, index: usize, expected: &[u8]) -> Answer<()> {
+    match frame.context(index) {
+        Some(text) if ascii(exact_str(text.as_borrowed())?) == Some(expected) => Ok(()),
+        Some(_) => Err(Decline::Platform),
+        // Called without a route.
+        None => Ok(()),
+    }
+}
+
+/// Context: the dictionary behind `os.environ`, the variable's name, the file's path.
+pub(super) fn get_user_hash<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [] = frame.bind([], 0)?;
+    user_hash(frame, |hash| from_ascii(frame.py(), [hash]))
+}
+
+/// Hands over the user's hash, where it is there already and valid. Context: as above.
+fn user_hash<T>(frame: &Frame<'_, '_>, use_it: impl FnOnce(&[u8]) -> Answer<T>) -> Answer<T> {
+    /// Nobody's hash is longer; the original reads whatever there is.
+    const LONGEST: usize = 1024;
+    let py = frame.py();
+    context_is(frame, 1, b"SKYPILOT_USER_ID")?;
+    if let Some(value) = environment(frame, variable!(py, b"SKYPILOT_USER_ID"))? {
+        let value = value.cast_exact::<PyBytes>().map_err(|_| Decline::Platform)?.as_bytes();
+        if names::is_user_hash(value) {
+            return use_it(value);
+        }
+    }
+    let path = encode(&exact_str(frame.context(2).ok_or(Decline::Platform)?.as_borrowed())?.to_owned())?;
+    let mut buffer = [0; LONGEST];
+    let content = py.detach(|| read_short(&path, &mut buffer))?;
+    // Line ends within are no part of a valid hash, so that they are translated doesn't matter.
+    let hash = names::strip(content);
+    if names::is_user_hash(hash) { use_it(hash) } else { Err(Decline::Value) }
+}
+
+/// Context: as `get_user_hash`, then the length of a name's hash, and the logger.
+pub(super) fn make_cluster_name_on_cloud<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let py = frame.py();
+    let [name, max_length, add_user_hash] = frame.bind(["display_name", "max_length", "add_user_hash"], 1)?;
+    let name = ascii(exact_str(required(name)?)?).ok_or(Decline::Value)?;
+    let max_length = match max_length {
+        None => Some(15),
+        Some(none) if none.is_none() => None,
+        Some(length) => Some(exact_i64(length)?),
+    };
+    let add_user_hash = add_user_hash.map_or(Ok(true), plain_truth)?;
+    let hash_length = frame.context(3).map_or(Ok(2), |length| exact_i64(length.as_borrowed()))?;
+    let converted = cluster_name::on_cloud(name);
+    if converted != name
+        && let Some(logger) = frame.context(4)
+    {
+        debug_is_silent(logger)?;
+    }
+    let finish = |hash: &[u8]| {
+        let dash = if add_user_hash { &b"-"[..] } else { b"" };
+        let fitted = cluster_name::fit(name, &converted, max_length, dash.len() + hash.len(), hash_length)?;
+        from_ascii(py, [fitted.kept, &fitted.hash, dash, hash])
+    };
+    if add_user_hash { user_hash(frame, finish) } else { finish(b"") }
+}

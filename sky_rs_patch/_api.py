@@ -5,23 +5,28 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Callable
 
-from sky_rs_patch import _engine, _fingerprints
+from sky_rs_patch import _engine, _fingerprints, _opt_in
 from sky_rs_patch._registry import RegisteredRoute, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def enable() -> None:
+def enable(*, opt_in: Iterable[str] = ()) -> None:
     """Routes SkyPilot's utilities to Rust in this process, now and at later imports.
 
     Functions of modules that are imported already are replaced at once, together with copies
     that other modules took of them. Enabling twice is the same as once.
 
+    Args:
+        opt_in: names of routes that aren't exact in effect, to be served in this process as
+            well. ``SKY_RS_ENABLE`` asks for them in child processes, too.
+
     Raises:
-        ValueError: if ``SKYPILOT_USE_RUST`` has a value that isn't a switch value.
+        ValueError: if ``SKYPILOT_USE_RUST`` has a value that isn't a switch value, or if
+            ``opt_in`` or ``SKY_RS_ENABLE`` names an unknown route.
     """
-    _engine.enable()
+    _engine.enable(opt_in)
 
 
 def disable() -> None:
@@ -30,14 +35,16 @@ def disable() -> None:
 
 
 @contextlib.contextmanager
-def enabled() -> Iterator[None]:
+def enabled(*, opt_in: Iterable[str] = ()) -> Iterator[None]:
     """Enables for the length of a ``with`` block; what was enabled before stays so."""
-    before = _engine.is_enabled()
-    _engine.enable()
+    before, chosen = _engine.is_enabled(), _opt_in.chosen
+    _engine.enable(opt_in)
     try:
         yield
     finally:
-        if not before:
+        if before:
+            _engine.choose(chosen)
+        else:
             _engine.disable()
 
 

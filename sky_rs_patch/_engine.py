@@ -14,11 +14,11 @@ import weakref
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _stats, _switch
+from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _opt_in, _stats, _switch
 from sky_rs_patch._registry import AnyRoute, RegisteredRoute, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sky_rs_patch._native import Route
 
@@ -73,10 +73,14 @@ _problem_reported = False
 _observer: Callable[..., Any] | None = None
 
 
-def enable() -> None:
+def enable(opt_in: Iterable[str] = ()) -> None:
     """Routes calls from now on; see `sky_rs_patch.enable`."""
     _switch.current()
+    _opt_in.current()
+    names = _opt_in.check(opt_in)
     with _lock:
+        _opt_in.chosen |= names
+        _take_out_unasked()
         _know_entry_points()
     _load_candidates()
     with _lock:
@@ -95,7 +99,23 @@ def disable() -> None:
         _restore(_installed)
         for route in _elsewhere.values():
             route.enabled = False
+        _opt_in.chosen = frozenset()
         _refusals.clear()
+
+
+def choose(names: frozenset[str]) -> None:
+    """Asks for these opt-in routes only; proxies of others are taken out."""
+    with _lock:
+        _opt_in.chosen = names
+        _take_out_unasked()
+
+
+def _take_out_unasked() -> None:
+    for entry in installed():
+        refusal = _opt_in_refusal(entry.description)
+        if refusal is not None:
+            _restore([entry])
+            _refusals[entry.target] = refusal
 
 
 def is_enabled() -> bool:
@@ -114,6 +134,7 @@ def module_loaded(module: ModuleType) -> None:
             return
         try:
             _switch.current()
+            _opt_in.current()
         except ValueError as error:
             for target, _ in registry.in_module(module.__name__):
                 _refusals[target] = str(error)
@@ -248,6 +269,9 @@ def _patch(module: ModuleType, target: str, description: AnyRoute) -> Installed 
     attribute = target.rpartition(".")[2]
     if attribute not in vars(module):
         raise _Refused("absent")
+    refusal = _opt_in_refusal(description)
+    if refusal is not None:
+        raise _Refused(refusal)
     found = vars(module)[attribute]
     # A mock that ends after a `disable` puts back the proxy that it had found.
     route = _proxy.route_of(found)
@@ -264,7 +288,11 @@ def _patch(module: ModuleType, target: str, description: AnyRoute) -> Installed 
         implementation, resolver = _implementation(original, module, target, description)
         native = _extension.load().module
         assert native is not None
-        raises = isinstance(description, RegisteredRoute) and description.raises
+        raises = (
+            description.raises
+            if isinstance(description, RegisteredRoute)
+            else (description.opt_in is not None)
+        )
         route = native.Route(target, original, implementation, resolver, raises)
         proxy = _proxy.kind().cls(route)
         entry = Installed(target, module, description, proxy)
@@ -321,7 +349,21 @@ def _implementation(
         precondition=route.precondition,
         examine=route.examine,
     )
-    return route.natives[variant], resolver
+    native = route.natives[variant]
+    return (native if route.opt_in is None else route.opt_in.make(original)), resolver
+
+
+def _opt_in_refusal(route: AnyRoute) -> str | None:
+    """Why a route isn't served that nobody asked for."""
+    if isinstance(route, RegisteredRoute) or route.opt_in is None:
+        return None
+    name = route.opt_in.name
+    try:
+        if name in _opt_in.current():
+            return None
+    except ValueError as error:
+        return str(error)
+    return f"opt-in: set {_opt_in.VARIABLE}={name} (not exact in effect: {route.opt_in.document})"
 
 
 def known_variant(function: object, name: str) -> str:
@@ -350,6 +392,8 @@ def _restore(entries: list[Installed]) -> None:
         _stats.settle(route)
         entry.stands = False
         entry.copies = []
+        if not isinstance(entry.description, RegisteredRoute) and entry.description.opt_in:
+            entry.description.opt_in.withdraw()
         pairs.append((proxy, route.original))
         if module is not None and sys.modules.get(module.__name__) is not module:
             modules.append(module)

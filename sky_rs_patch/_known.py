@@ -71,6 +71,8 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "sky.utils.common_utils.remove_color": {
         "9649c508643b7e5d": ("A", "0.8.1", "0.14.1"),
+    "sky.utils.common_utils.release_memory": {
+        "f7551be626d867da": ("A", "0.10.5", "0.14.1"),
     },
     "sky.utils.common_utils.truncate_long_string": {
         "c46a3941191cd48b": ("A", "0.8.1", "0.9.3"),

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from sky_rs_patch import _json_schema, _preconditions, _yaml_dump
+from sky_rs_patch import _json_schema, _preconditions, _release_memory, _yaml_dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 _COMMON = "sky.utils.common_utils"
 _SUBPROCESS = "sky.utils.subprocess_utils"
 _YAML = "sky.utils.yaml_utils"
+
+
+class OptIn(NamedTuple):
+    """What makes a route one that isn't exact in effect, and has to be asked for.
+
+    Attributes:
+        name: what it is asked for by; see ``_opt_in.py``.
+        document: where it is written in what it isn't exact.
+        make: makes what answers, from the original. Its exceptions are the call's.
+        withdraw: undoes what the calls have left in the process.
+        problem: why the original runs for good although the route is there, or ``None``.
+    """
+
+    name: str
+    document: str
+    make: Callable[[FunctionType], Callable[..., Any]]
+    withdraw: Callable[[], None]
+    problem: Callable[[], str | None]
 
 
 class RouteSpec(NamedTuple):
@@ -39,6 +57,7 @@ class RouteSpec(NamedTuple):
         examine: watches, beyond that, what no code shows, and returns further objects for
             ``context``; raises ``Suspect`` if something was replaced.
         pure: a call has no effects but its result.
+        opt_in: there is no native function; the variants are those that `OptIn.make` takes.
     """
 
     target: str
@@ -51,6 +70,7 @@ class RouteSpec(NamedTuple):
     precondition: Callable[[], str | None] | None = None
     examine: Callable[[Walk, FunctionType], tuple[object, ...]] | None = None
     pure: bool = True
+    opt_in: OptIn | None = None
 
 
 _LOGGING_READS = ("logging._logRecordFactory", "logging.Logger", "logging.lastResort")
@@ -202,5 +222,18 @@ ROUTES: tuple[RouteSpec, ...] = (
         reads=_preconditions.PSUTIL_CHILDREN_READS,
         precondition=_preconditions.known_children,
         pure=False,
+    ),
+    RouteSpec(
+        f"{_COMMON}.release_memory",
+        {"A": "_release_memory"},
+        reads=("gc.freeze", "gc.unfreeze", "gc.get_freeze_count", "gc.get_objects"),
+        pure=False,
+        opt_in=OptIn(
+            "release_memory",
+            "docs/release-memory.md",
+            _release_memory.make,
+            _release_memory.withdraw,
+            _release_memory.problem,
+        ),
     ),
 )

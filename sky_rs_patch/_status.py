@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sky_rs_patch import __version__, _engine, _extension, _stats, _switch
 from sky_rs_patch._registry import RegisteredRoute, registry
+from sky_rs_patch._routes import RouteSpec
 
 if TYPE_CHECKING:
     from sky_rs_patch._native import Route
@@ -84,6 +85,13 @@ def _route(target: str) -> dict[str, Any]:
     problem = live.guard_problem() if live is not None else None
     if problem is not None and reason is None:
         result["reason"] = f"on Python for now: {problem}"
+    if live is not None and reason is None and isinstance(route, RouteSpec) and route.opt_in:
+        problem = problem or route.opt_in.problem()
+        result["reason"] = (
+            f"on Python for now: {problem}"
+            if problem
+            else f"not exact in effect: {route.opt_in.document}"
+        )
     return result
 
 

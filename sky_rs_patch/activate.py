@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sky_rs_patch import _environment, _finder, _switch
+from sky_rs_patch import _environment, _finder, _opt_in, _switch
 
 _NAME = "sky_rs_patch.activate"
 
@@ -25,6 +25,7 @@ Without: switch this Python environment on for every later interpreter
 ({_environment.SWITCH} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
 
 {_switch.VARIABLE}=0 keeps everything on Python while the switch is on.
+{_opt_in.VARIABLE}={",".join(_opt_in.NAMES)} also serves what isn't exact in effect.
 """
 
 
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         _switch.current()
+        _opt_in.current()
     except ValueError as error:
         return _fail(str(error))
     if not arguments:

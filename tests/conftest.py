@@ -4,7 +4,7 @@ import os
 import pytest
 
 import sky_rs_patch
-from sky_rs_patch import _finder, _stats, _switch
+from sky_rs_patch import _finder, _opt_in, _stats, _switch
 
 # Children import SkyPilot, too, and its usage messages would go out to the network.
 os.environ.setdefault("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
@@ -36,7 +36,12 @@ def pytest_runtest_call(item):
 @pytest.fixture(autouse=True)
 def disabled_before_and_after(monkeypatch):
     """Each test starts with SkyPilot's own functions in place, and leaves them there."""
-    for variable in (_switch.VARIABLE, _finder.ACTIVE_VARIABLE, _stats.VARIABLE):
+    for variable in (
+        _switch.VARIABLE,
+        _finder.ACTIVE_VARIABLE,
+        _opt_in.VARIABLE,
+        _stats.VARIABLE,
+    ):
         monkeypatch.delenv(variable, raising=False)
     sky_rs_patch.disable()
     yield

@@ -7,6 +7,7 @@
 mod bare;
 mod counters;
 mod frame;
+mod freezer;
 mod gil;
 mod guards;
 mod limits;
@@ -40,6 +41,7 @@ fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<route::Route>()?;
+    module.add_class::<freezer::Freezer>()?;
     module.add("Declined", py.get_type::<bare::Declined>())?;
     module.add("COUNTER_BLOCK", counters::BLOCK)?;
     module.add(

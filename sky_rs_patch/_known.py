@@ -28,10 +28,11 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.common_utils.base36_encode": {
         "6b2a68c293bddc17": ("A", "0.8.1", "0.14.1"),
     },
-    "sky.utils.common_utils.dump_yaml_str": {
-        "6a9eca9a80e969e2": ("A", "0.8.1", "0.10.0"),
     "sky.utils.common_utils.check_cluster_name_is_valid": {
         "987faf4ef8694ded": ("A", "0.8.1", "0.14.1"),
+    },
+    "sky.utils.common_utils.dump_yaml_str": {
+        "6a9eca9a80e969e2": ("A", "0.8.1", "0.10.0"),
     },
     "sky.utils.common_utils.find_free_port": {
         "404ec093164a5c85": ("A", "0.8.1", "0.11.0"),
@@ -69,10 +70,11 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.common_utils.read_last_n_lines": {
         "0f366352ebca77c5": ("A", "0.10.5", "0.14.1"),
     },
-    "sky.utils.common_utils.remove_color": {
-        "9649c508643b7e5d": ("A", "0.8.1", "0.14.1"),
     "sky.utils.common_utils.release_memory": {
         "f7551be626d867da": ("A", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.common_utils.remove_color": {
+        "9649c508643b7e5d": ("A", "0.8.1", "0.14.1"),
     },
     "sky.utils.common_utils.truncate_long_string": {
         "c46a3941191cd48b": ("A", "0.8.1", "0.9.3"),
@@ -98,10 +100,6 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.subprocess_utils.is_process_alive": {
         "1e090bfaeabb6143": ("A", "0.10.5", "0.10.5"),
     },
-    "sky.utils.yaml_utils.dump_yaml_str": {
-        "6a9eca9a80e969e2": ("A", "0.10.5", "0.14.1"),
-    "sky.utils.yaml_utils.check_no_duplicate_keys": {
-        "4399faa4c7d742b8": ("A", "0.12.3", "0.14.1"),
     "sky.utils.validator.case_insensitive_enum": {
         "c86aa4be86a8dc91": ("A", "0.8.1", "0.14.1"),
     },
@@ -112,5 +110,11 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
         "11c18b27983a1d5f": ("A", "0.9.3", "0.9.3"),
         "3aa956da8800c032": ("B", "0.10.0", "0.13.0"),
         "51e28fb1cb7986bf": ("C", "0.14.1", "0.14.1"),
+    },
+    "sky.utils.yaml_utils.check_no_duplicate_keys": {
+        "4399faa4c7d742b8": ("A", "0.12.3", "0.14.1"),
+    },
+    "sky.utils.yaml_utils.dump_yaml_str": {
+        "6a9eca9a80e969e2": ("A", "0.10.5", "0.14.1"),
     },
 }

@@ -5,16 +5,14 @@
 mod files;
 mod logging;
 mod paths;
+mod processes;
+mod redact;
 mod schema;
 mod system;
 mod text;
+mod users;
 mod yaml;
 mod yaml_keys;
-mod processes;
-mod redact;
-mod system;
-mod text;
-mod users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -9,8 +9,10 @@ compiler. What doesn't compile is named and left out.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import builtins
+import fnmatch
 import importlib
 import inspect
 import json
@@ -99,11 +101,13 @@ def definitions(function: types.FunctionType) -> tuple[dict[str, str], list[str]
     return sources, kept
 
 
-def build(folder: pathlib.Path) -> list[dict[str, str]]:
-    """Compiles everything there is; lists what came of it."""
+def build(folder: pathlib.Path, only: list[str] | None) -> list[dict[str, str]]:
+    """Compiles the originals of workloads; lists what came of it."""
     (folder / "mypy.ini").write_text(_MYPY)
     entries = []
     for function in dict.fromkeys(workload.function for workload in workloads.WORKLOADS):
+        if only and not any(fnmatch.fnmatchcase(function, glob) for glob in only):
+            continue
         found = timing.find(function)
         if found is None or type(found.original) is not types.FunctionType:
             continue
@@ -139,10 +143,13 @@ def build(folder: pathlib.Path) -> list[dict[str, str]]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--only", action="append")
+    only = parser.parse_known_args()[0].only
     importlib.import_module("sky")
     with tempfile.TemporaryDirectory(prefix="sky-rs-peers-") as name:
         folder = pathlib.Path(name)
-        entries = build(folder)
+        entries = build(folder, only)
         (folder / "peers.json").write_text(json.dumps(entries, indent=1))
         command = [sys.executable, "-m", "sky_rs_patch", "bench", "--peers", name, *sys.argv[1:]]
         return subprocess.run(command, check=False).returncode

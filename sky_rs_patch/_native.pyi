@@ -8,6 +8,13 @@ __all__ = [
     "Freezer",
     "Route",
     "build_info",
+    "limit_bind_port",
+    "limit_copy",
+    "limit_list_entries",
+    "limit_memory",
+    "limit_open_close",
+    "limit_processors",
+    "limit_read_end",
     "make_proxy_type",
     "watch_environment",
 ]

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ def test_the_schema(measured):
     }
     assert result["build"]["profile"] == "release"
     assert result["versions"]["skypilot"]
-    assert result["settings"] == {"quick": True, "processes": 1, "rounds": 2, "seconds": 0.0002}
+    plan = {"processes": 1, "rounds": 2, "seconds": 0.0002, "cpu_time": False}
+    assert result["settings"] == {"quick": True, **plan}
     assert [(row["function"], row["workload"]) for row in result["routes"]] == [
         (workload.function, workload.what) for workload in WORKLOADS
     ]
@@ -146,7 +148,7 @@ def test_a_declined_call_is_named(enabled, tmp_path):
 
 
 def one(workload, folder):
-    job = {"seconds": 1e-6, "rounds": 1}
+    job = {"seconds": 1e-6, "rounds": 1, "cpu_time": False}
     with Corpus(folder, quick=True) as corpus:
         return worker._one(workload, corpus, worker.Peers(None), job)
 
@@ -368,6 +370,12 @@ def test_rounds_are_interleaved_and_begin_with_each():
     assert loops == {"a": 1, "b": 1, "c": 1}
     assert values == {"a": [1.0] * 4, "b": [1.0] * 4, "c": [1.0] * 4}
     assert "".join(log) == "abc" + "abc" + "bca" + "cab" + "abc"
+
+
+def test_processor_time_stands_still_while_a_call_sleeps():
+    sleep = timing.timer(time.sleep, (0.05,), cpu_time=True)
+    assert sleep.timeit(1) < 0.04
+    assert timing.timer(time.sleep, (0.05,)).timeit(1) >= 0.05
 
 
 @pytest.mark.parametrize("seconds", [1e-9, 1e-6, 1e-3, 1.0])

@@ -38,6 +38,7 @@ class _Plan:
         quick = options.quick
         self.processes = options.processes or (1 if quick else 3)
         self.rounds = options.rounds or (5 if quick else 9)
+        self.cpu_time = bool(options.cpu_time)
         self.seconds = options.seconds or (0.004 if quick else 0.02)
 
 
@@ -58,6 +59,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", metavar="N", type=_positive_int, help="worker processes")
     parser.add_argument("--rounds", metavar="N", type=_positive_int, help="values in a process")
     parser.add_argument("--seconds", metavar="S", type=_positive_float, help="length of one value")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="of the routes count processor time: steadier where others use the machine, too",
+    )
     parser.add_argument(
         "--server", metavar="F", help="add the results of tools/server_bench.py, JSON"
     )
@@ -238,6 +244,7 @@ def _worker(
         "quick": options.quick,
         "seconds": plan.seconds,
         "rounds": plan.rounds,
+        "cpu_time": plan.cpu_time,
         "tasks": options.tasks,
         "workloads": chosen,
         "calls": not options.only,

@@ -40,7 +40,8 @@ def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "runs",
             f"processes: {settings['processes']}, values in each: {settings['rounds']}, of "
-            f"{settings['seconds'] * 1000:g} ms{', quick' if settings['quick'] else ''}",
+            f"{settings['seconds'] * 1000:g} ms{', quick' if settings['quick'] else ''}"
+            f"{', processor time' if settings.get('cpu_time') else ''}",
         ),
     ]
     return [(name, value) for name, value in found if value]

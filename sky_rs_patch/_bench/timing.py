@@ -12,6 +12,7 @@ import importlib
 import os
 import statistics
 import sys
+import time
 import timeit
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
@@ -106,12 +107,22 @@ def interleaved(
     return loops, values
 
 
-def timer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> timeit.Timer:
-    """A timer of a call; the arguments are locals of its loop, as they are in a program."""
+def timer(
+    function: Callable[..., Any], arguments: tuple[Any, ...], *, cpu_time: bool = False
+) -> timeit.Timer:
+    """A timer of a call; the arguments are locals of its loop, as they are in a program.
+
+    Args:
+        function: what to call.
+        arguments: its arguments.
+        cpu_time: count the thread's processor time, which doesn't run while others have the
+            processor.
+    """
     names = [f"a{at}" for at in range(len(arguments))]
     scope = {"function_": function, **{f"{n}_": a for n, a in zip(names, arguments)}}
     setup = "".join(f"{name} = {name}_\n" for name in ("function", *names))
-    return timeit.Timer(f"function({', '.join(names)})", setup, globals=scope)
+    clock = time.thread_time if cpu_time else time.perf_counter
+    return timeit.Timer(f"function({', '.join(names)})", setup, clock, globals=scope)
 
 
 @contextlib.contextmanager

@@ -91,18 +91,19 @@ def _measured(
 ) -> dict[str, Any]:
     arguments = workload.arguments(corpus)
     result: dict[str, Any] = {"state": "measured", "target": found.target, "notes": []}
-    timers = {"original": timing.timer(found.original, arguments)}
+    clock = job["cpu_time"]
+    timers = {"original": timing.timer(found.original, arguments, cpu_time=clock)}
     if found.proxy is None:
         result.update(state="no route", note=found.why)
     else:
-        timers["routed"] = timing.timer(found.proxy, arguments)
+        timers["routed"] = timing.timer(found.proxy, arguments, cpu_time=clock)
     for name, function, its in _others(workload, found, arguments, corpus, peers):
         try:
             function(*its)
         except Exception as error:
             result["notes"].append(f"{name}: {_first_line(error)}")
             continue
-        timers[name] = timing.timer(function, its)
+        timers[name] = timing.timer(function, its, cpu_time=clock)
     for each in timers.values():
         each.timeit(1)
     before = _counts(found.proxy)
@@ -176,7 +177,10 @@ def _calls(job: dict[str, Any]) -> dict[str, list[float]]:
         "bare native function": native.truncate_long_string,
         "empty native call": native.limit_empty,
     }
-    timers = {name: timing.timer(function, ("short",)) for name, function in functions.items()}
+    timers = {
+        name: timing.timer(function, ("short",), cpu_time=job["cpu_time"])
+        for name, function in functions.items()
+    }
     return timing.interleaved(timers, seconds=job["seconds"], rounds=job["rounds"])[1]
 
 

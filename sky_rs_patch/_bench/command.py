@@ -159,7 +159,7 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
                 gathered.add(message)
         if not gathered.complete():
             raise Problem("a worker ended before it was done")
-        result["routes"] = gathered.rows(_rates(chosen, options.quick))
+        result["routes"] = gathered.rows(_rates(chosen, options.quick, plan.cpu_time))
         machine.warn(gathered.problems)
         warnings += gathered.problems
         result["calls"] = gathered.calls()
@@ -412,7 +412,9 @@ def _row(
     return row
 
 
-def _rates(chosen: list[int], quick: bool) -> dict[str, tuple[float | None, str | None]]:
+def _rates(
+    chosen: list[int], quick: bool, cpu_time: bool
+) -> dict[str, tuple[float | None, str | None]]:
     """What OpenSSL does, by algorithm and size."""
     from sky_rs_patch._bench.corpus import Corpus
 
@@ -426,7 +428,7 @@ def _rates(chosen: list[int], quick: bool) -> dict[str, tuple[float | None, str 
             # It can't be interleaved with the rest, so it gets its best of several tries. Above
             # a few KiB the block's size doesn't matter to it.
             tries = [
-                machine.openssl_rate(bound.algorithm, min(size, 64 * 1024))
+                machine.openssl_rate(bound.algorithm, min(size, 64 * 1024), cpu_time=cpu_time)
                 for _ in range(1 if quick else 3)
             ]
             rates[f"{bound.algorithm} {size}"] = max(tries, key=lambda t: t[0] or 0)

@@ -107,15 +107,21 @@ def _openssl_version() -> str | None:
     return done.stdout.strip() or None
 
 
-def openssl_rate(algorithm: str, block: int) -> tuple[float | None, str | None]:
-    """Bytes a second by ``openssl speed``, or why they aren't known."""
+def openssl_rate(
+    algorithm: str, block: int, *, cpu_time: bool = False
+) -> tuple[float | None, str | None]:
+    """Bytes a second of wall or processor time by ``openssl speed``, or why they aren't known."""
     program = shutil.which("openssl")
     if program is None:
         return None, "openssl isn't installed"
-    command = [program, "speed", "-mr", "-elapsed", "-seconds", "1", "-bytes", str(block)]
+    command = [program, "speed", "-mr", "-seconds", "1", "-bytes", str(block)]
     try:
         done = subprocess.run(
-            [*command, "-evp", algorithm], capture_output=True, text=True, timeout=30, check=False
+            [*command, *([] if cpu_time else ["-elapsed"]), "-evp", algorithm],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"openssl speed: {error}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import collections
+import contextlib
 import pathlib
 import random
 import sys
@@ -137,27 +138,31 @@ def parses(text: str) -> bool:
     return True
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--documents", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--corpus", type=pathlib.Path, nargs="*", default=[])
-    options = parser.parse_args()
-    rng = random.Random(options.seed)
-    tally = Tally()
-    real = corpus(options.corpus)
+def run(tally: Tally, real: dict[str, str], documents: int, rng: random.Random) -> None:
     for text, kind in real.items():
         tally.compare(kind, text)
         if len(text) < 20_000:
             for one, other in yaml_texts.siblings(text)[:50]:
                 tally.compare(f"{kind}, key doubled", yaml_texts.replaced(text, one, other))
     short = [text for text in real if 20 < len(text) < 3000]
-    for number in range(options.documents):
+    for number in range(documents):
         if short and number % 4 == 0:
             text = yaml_texts.mutated(rng, rng.choice(short))
             tally.compare("mutated real text", text)
         else:
             tally.compare("generated", yaml_texts.text(rng))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--corpus", type=pathlib.Path, nargs="*", default=[])
+    options = parser.parse_args()
+    tally = Tally()
+    # What was compared until then counts.
+    with contextlib.suppress(KeyboardInterrupt):
+        run(tally, corpus(options.corpus), options.documents, random.Random(options.seed))
     tally.report()
     return 1 if tally.wrong else 0
 

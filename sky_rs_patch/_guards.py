@@ -119,12 +119,19 @@ class Walk:
             raise Suspect(self._suspects[0])
 
     def dotted(self, name: str) -> None:
-        """Walks an absolute dotted name, whose first parts are a module."""
+        """Walks an absolute dotted name, whose first parts are a module.
+
+        With ``[]`` at its end it is a dictionary in which nothing may change.
+        """
+        name, registry, _ = name.partition("[]")
         root, *rest = name.split(".")
         module = sys.modules.get(root)
         if module is None:
             module = __import__(root)
         self._attributes(module, root, rest, 0)
+        if registry:
+            content: Any = functools.reduce(getattr, rest, module)
+            self.frozen.append((content, name))
         if self._suspects:
             raise Suspect(self._suspects[0])
 

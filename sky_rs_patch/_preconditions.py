@@ -97,6 +97,16 @@ YAML_COMPOSER_READS = (
     "yaml.composer.SequenceNode",
     "yaml.composer.MappingNode",
     "yaml.scanner.SimpleKey",
+    "yaml.scanner.Scanner.ESCAPE_REPLACEMENTS[]",
+    "yaml.scanner.Scanner.ESCAPE_CODES[]",
+    "yaml.resolver.BaseResolver.yaml_path_resolvers[]",
+)
+
+_YAML_ESCAPES = dict(
+    zip(
+        '0abt\tnvfre "\\/N_LP',
+        '\0\a\b\t\t\n\v\f\r\x1b "\\/\x85\xa0\u2028\u2029',
+    )
 )
 
 
@@ -108,6 +118,13 @@ def known_yaml_scanner() -> str | None:
         return f"PyYAML {yaml.__version__} is not known"
     if yaml.compose_all.__defaults__ != (yaml.loader.Loader,):
         return "yaml.compose_all has another loader"
+    scanner = yaml.scanner.Scanner
+    if scanner.ESCAPE_REPLACEMENTS != _YAML_ESCAPES:
+        return "yaml.scanner.Scanner.ESCAPE_REPLACEMENTS was changed"
+    if scanner.ESCAPE_CODES != {"x": 2, "u": 4, "U": 8}:
+        return "yaml.scanner.Scanner.ESCAPE_CODES was changed"
+    if yaml.resolver.BaseResolver.yaml_path_resolvers:
+        return "PyYAML has path resolvers"
     return None
 
 

@@ -209,6 +209,26 @@ def test_what_the_original_reads_is_guarded(target, name, replacement):
     assert compare(NAME, call("a: 1")).rust
 
 
+@pytest.mark.parametrize(
+    ("registry", "change"),
+    [
+        (yaml.scanner.Scanner.ESCAPE_REPLACEMENTS, {"x": "a"}),
+        (yaml.scanner.Scanner.ESCAPE_REPLACEMENTS, {"z": "a"}),
+        (yaml.scanner.Scanner.ESCAPE_CODES, {"u": 2}),
+        (yaml.resolver.BaseResolver.yaml_path_resolvers, {((), None): "tag"}),
+    ],
+)
+def test_registries_of_the_loader_are_guarded(registry, change):
+    text = 'a: 1\n"\\u0061": 2\n'
+    assert compare(NAME, call("a: 1")).rust
+    with mock.patch.dict(registry, change):
+        assert not compare(NAME, call("a: 1")).rust
+        compare(NAME, call(text))
+        assert _preconditions.known_yaml_scanner() is not None
+    assert _preconditions.known_yaml_scanner() is None
+    assert compare(NAME, call("a: 1")).rust
+
+
 # Wrong candidates, each right for most texts
 
 

@@ -8,6 +8,7 @@ looked at here, when the guards of the route are derived.
 from __future__ import annotations
 
 import builtins
+import importlib
 import sys
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,18 +22,61 @@ if TYPE_CHECKING:
 
 #: Releases of jsonschema whose functions were compared: from 4.21 on `enum` keeps truth values
 #: and numbers apart in nested values, too.
-_FIRST, _LAST = (4, 21), (4, 26)
+_FIRST_RELEASE, _LAST_RELEASE = (4, 21), (4, 26)
 
 #: The keywords of Draft 7, and the modules of their functions.
 _KEYWORDS = frozenset(
-    """
-    $ref additionalItems additionalProperties allOf anyOf const contains dependencies enum
-    exclusiveMaximum exclusiveMinimum format if items maxItems maxLength maxProperties maximum
-    minItems minLength minProperties minimum multipleOf not oneOf pattern patternProperties
-    properties propertyNames required type uniqueItems
-    """.split()
+    [
+        "$ref",
+        "additionalItems",
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "const",
+        "contains",
+        "dependencies",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "if",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "multipleOf",
+        "not",
+        "oneOf",
+        "pattern",
+        "patternProperties",
+        "properties",
+        "propertyNames",
+        "required",
+        "type",
+        "uniqueItems",
+    ]
 )
 _KEYWORD_MODULES = frozenset({"jsonschema._keywords", "jsonschema._legacy_keywords"})
+#: Draft 2020-12 has the same ones under the same names, but for some that the native function
+#: leaves alone, and this one.
+_ITEMS = "items"
+_ONLY_IN_7 = frozenset({"additionalItems", "dependencies"})
+_ONLY_IN_LATEST = frozenset(
+    [
+        "$dynamicRef",
+        "dependentRequired",
+        "dependentSchemas",
+        "prefixItems",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    ]
+)
+_LATEST = "https://json-schema.org/draft/2020-12/schema"
 #: SkyPilot's own.
 _CUSTOM = frozenset({"case_insensitive_enum", "case_sensitive_enum"})
 #: Types that a type checker must know; what else it may know isn't asked for.
@@ -52,7 +96,9 @@ def known_release() -> str | None:
         release = tuple(map(int, version.split(".")[:2]))
     except ValueError:
         release = ()
-    return None if _FIRST <= release <= _LAST else f"jsonschema {version} is not known"
+    return (
+        None if _FIRST_RELEASE <= release <= _LAST_RELEASE else f"jsonschema {version} is not known"
+    )
 
 
 def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
@@ -65,18 +111,24 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     Raises:
         Suspect: if something isn't as jsonschema and SkyPilot have made it.
     """
-    from jsonschema import Draft7Validator, validators
-
+    validators = _validators()
+    draft, latest = validators.Draft7Validator, validators.Draft202012Validator
     module = original.__globals__["validator"]
     make = getattr(module, "get_schema_validator", None)
     # Up to SkyPilot 0.8 the class was made once and for all.
     cls = module.SchemaValidator if make is None else make()
-    _class(walk, Draft7Validator, "jsonschema.Draft7Validator")
+    _class(walk, draft, "jsonschema.Draft7Validator")
+    _class(walk, latest, "jsonschema.Draft202012Validator")
     _class(walk, cls, "SkyPilot's validator")
-    _table(walk, Draft7Validator, cls, module)
+    _table(walk, draft, cls, module)
+    _latest(walk, draft, latest)
     for function in (validators.create, validators.extend, validators.validator_for):
         _function(walk, function)
     return make, cls, _config(walk)
+
+
+def _validators() -> Any:
+    return importlib.import_module("jsonschema.validators")
 
 
 def _suspect(text: str) -> Exception:
@@ -87,11 +139,9 @@ def _suspect(text: str) -> Exception:
 
 def _class(walk: Walk, cls: Any, label: str) -> None:
     """A class made by `jsonschema.validators.create`, and its type checker."""
-    from jsonschema import validators
-
     walk.freeze(cls, label)
     walk.freeze(type(cls.TYPE_CHECKER), f"{label}.TYPE_CHECKER")
-    made = set(_codes(validators.create.__code__))
+    made = set(_codes(_validators().create.__code__))
     for name, value in vars(cls).items():
         function = getattr(value, "fget", None) or getattr(value, "__func__", value)
         if type(function) is not FunctionType or name in ("ID_OF", "_APPLICABLE_VALIDATORS"):
@@ -102,6 +152,8 @@ def _class(walk: Walk, cls: Any, label: str) -> None:
         elif not code.co_filename.startswith("<attrs generated") and _root(function) != "attr":
             raise _suspect(f"{label}.{name} was replaced")
     for function in (cls.ID_OF, cls._APPLICABLE_VALIDATORS):
+        if repr(function) == "operator.methodcaller('items')":
+            continue
         if type(function) is not FunctionType or not _is_at_home(function):
             raise _suspect(f"{label}: {function!r} was put in")
         _function(walk, function)
@@ -134,6 +186,27 @@ def _table(walk: Walk, draft: Any, cls: Any, module: ModuleType) -> None:
         raise _suspect("the keywords of SkyPilot's validator were changed")
     for name, function in custom.items():
         walk.entry(vars(module), name, (function,), f"{module.__name__}.{name}")
+
+
+def _latest(walk: Walk, draft: Any, latest: Any) -> None:
+    """What a subschema gets that names Draft 2020-12."""
+    label = "jsonschema.Draft202012Validator.VALIDATORS"
+    walk.frozen.append((latest.VALIDATORS, label))
+    same = _KEYWORDS - _ONLY_IN_7
+    if set(latest.VALIDATORS) != same | _ONLY_IN_LATEST:
+        raise _suspect(f"{label} was changed")
+    for name in same - {_ITEMS, "contains"}:
+        if latest.VALIDATORS[name] is not draft.VALIDATORS[name]:
+            raise _suspect(f"{label}[{name!r}] was replaced")
+    items = latest.VALIDATORS[_ITEMS]
+    if getattr(items, "__module__", None) != "jsonschema._keywords" or not _is_at_home(items):
+        raise _suspect(f"{label}[{_ITEMS!r}] was replaced")
+    _function(walk, items)
+    registry = _validators()._META_SCHEMAS
+    walk.freeze(type(registry), "jsonschema.validators._META_SCHEMAS")
+    if registry.store.get(_LATEST) is not latest:
+        raise _suspect("jsonschema.validators._META_SCHEMAS was changed")
+    walk.entry(registry.store, _LATEST, (latest,), "jsonschema.validators._META_SCHEMAS")
 
 
 def _config(walk: Walk) -> type | None:

@@ -87,7 +87,8 @@ fn config<'py>(frame: &Frame<'_, 'py>, instance: Argument<'_, 'py>) -> Answer<Op
 fn has_attributes(object: Argument<'_, '_>) -> bool {
     let py = object.py();
     // SAFETY: the object is alive; the call gives a new reference, or null with an error set.
-    let own = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyObject_GenericGetDict(object.as_ptr(), ptr::null_mut())) };
+    let own =
+        unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyObject_GenericGetDict(object.as_ptr(), ptr::null_mut())) };
     let Some(own) = own else {
         clear_error(py);
         return true;

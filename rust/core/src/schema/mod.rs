@@ -7,6 +7,8 @@
 mod equality;
 mod number;
 pub mod pattern;
+#[cfg(test)]
+mod sample;
 pub mod value;
 mod walk;
 

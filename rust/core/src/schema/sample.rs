@@ -64,9 +64,9 @@ impl<'a> Value for &'a Sample {
             Sample::Bool(value) => View::Bool(*value),
             Sample::Int(_) | Sample::Large => View::Int,
             Sample::Float(value) => View::Float(*value),
-            Sample::Text(text) => View::Text(text),
-            Sample::List(items) => View::List(items),
-            Sample::Object(entries) => View::Object(entries),
+            Sample::Text(text) => View::Text(text.as_str()),
+            Sample::List(items) => View::List(items.as_slice()),
+            Sample::Object(entries) => View::Object(entries.as_slice()),
             Sample::Other => View::Other,
         }
     }

@@ -10,11 +10,10 @@ use super::{MAX_DEPTH, Unsure};
 
 /// Whether an instance surely is valid under a schema.
 pub fn is_valid<V: Value>(instance: V, schema: V, patterns: &mut Patterns) -> bool {
-    let mut walk = Walk { patterns, depth: 0, alternatives: 0 };
+    let mut walk = Walk { patterns, depth: 0, alternatives: 0, draft: Draft::SkyPilot };
     let View::Object(schema) = schema.view() else { return false };
     walk.object_schema(instance, schema) == Ok(true)
 }
-
 
 /// Valid or not; both must be certain, and so must be that nothing was raised on the way.
 type Verdict = Result<bool, Unsure>;
@@ -25,7 +24,19 @@ struct Walk<'a> {
     /// How many schemas above are tried as one of several. Within, the original goes on after
     /// an error, so that what may raise must be looked for; outside, an error ends it all.
     alternatives: u32,
+    draft: Draft,
 }
+
+/// The class of validators that is at work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Draft {
+    /// Draft 7 with SkyPilot's keywords; at the root, whatever that says.
+    SkyPilot,
+    /// Draft 2020-12, which doesn't have them: within subschemas that name it.
+    Latest,
+}
+
+const LATEST: &[u8] = b"https://json-schema.org/draft/2020-12/schema";
 
 /// The keywords that share the keys of an object between them.
 struct Members<V: Value> {
@@ -148,9 +159,11 @@ impl Walk<'_> {
                 if self.depth == MAX_DEPTH {
                     return Err(Unsure);
                 }
+                let draft = self.draft;
                 self.depth += 1;
                 let verdict = self.object_schema(instance, schema);
                 self.depth -= 1;
+                self.draft = draft;
                 verdict
             }
             View::Bool(true) => Ok(true),
@@ -178,7 +191,7 @@ impl Walk<'_> {
         let mut members = Members { properties: None, patterns: None, additional: None };
         let mut condition = Condition { test: None, then: None, otherwise: None };
         let mut valid = true;
-        for (key, value) in schema.entries() {
+        for (position, (key, value)) in schema.entries().enumerate() {
             let key = text(key)?.ascii().ok_or(Unsure)?;
             let met = match key {
                 b"type" => type_keyword(view, value)?,
@@ -208,8 +221,12 @@ impl Walk<'_> {
                 }
                 // What validates nothing: there is no format checker.
                 b"description" | b"title" | b"default" | b"examples" | b"$comment" | b"format" => continue,
-                // Elsewhere it may choose another class of validators.
                 b"$schema" if self.depth == 0 => continue,
+                // It is for all of the subschema, the keywords before it included.
+                b"$schema" if position == 0 && text(value)?.ascii() == Some(LATEST) => {
+                    self.draft = Draft::Latest;
+                    continue;
+                }
                 _ => self.keyword(key, view, instance, value)?,
             };
             if !met {
@@ -232,6 +249,9 @@ impl Walk<'_> {
     /// The less frequent keywords.
     fn keyword<V: Value>(&mut self, name: &[u8], view: View<V>, instance: V, value: V) -> Verdict {
         match name {
+            b"case_insensitive_enum" | b"case_sensitive_enum" | b"dependencies" if self.draft == Draft::Latest => {
+                Ok(true)
+            }
             b"required" => Self::required(view, value),
             b"minProperties" | b"maxProperties" => match view {
                 View::Object(object) => {
@@ -393,7 +413,9 @@ impl Walk<'_> {
             _ => return Ok(true),
         };
         let mut valid = true;
-        if let View::List(schemas) = value.view() {
+        if self.draft == Draft::SkyPilot
+            && let View::List(schemas) = value.view()
+        {
             for (item, schema) in list.items().zip(schemas.items()) {
                 valid &= self.descend(item, schema)?;
             }
@@ -444,5 +466,144 @@ impl Walk<'_> {
     fn condition<V: Value>(&mut self, instance: V, schema: V, condition: &Condition<V>) -> Verdict {
         let chosen = if self.try_schema(instance, schema)? { condition.then } else { condition.otherwise };
         chosen.map_or(Ok(true), |schema| self.descend(instance, schema))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Sample::{self, *};
+    use super::{MAX_DEPTH, Patterns, is_valid};
+
+    fn text(value: &str) -> Sample {
+        Text(value.into())
+    }
+
+    fn map<const N: usize>(entries: [(&str, Sample); N]) -> Sample {
+        Object(entries.into_iter().map(|(key, value)| (text(key), value)).collect())
+    }
+
+    fn valid(instance: &Sample, schema: &Sample) -> bool {
+        is_valid(instance, schema, &mut Patterns::new())
+    }
+
+    /// Whether a verdict is known, and which: what isn't valid under a schema nor under its
+    /// negation is left to the original.
+    fn verdict(instance: &Sample, schema: &Sample) -> Option<bool> {
+        let not = map([("not", schema.clone())]);
+        match (valid(instance, schema), valid(instance, &not)) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+            (true, true) => panic!("{instance:?} is valid and not valid under {schema:?}"),
+        }
+    }
+
+    #[test]
+    fn types() {
+        for (instance, name, expected) in [
+            (Bool(true), "integer", Some(false)),
+            (Bool(true), "boolean", Some(true)),
+            (Float(1.0), "integer", Some(true)),
+            (Float(1.5), "integer", Some(false)),
+            (Float(f64::INFINITY), "integer", Some(false)),
+            (Float(f64::NAN), "number", Some(true)),
+            (Large, "integer", Some(true)),
+            (Null, "null", Some(true)),
+            (Null, "any", None),
+            (Other, "string", None),
+        ] {
+            let schema = map([("type", text(name))]);
+            assert_eq!(verdict(&instance, &schema), expected, "{instance:?} as {name}");
+        }
+    }
+
+    #[test]
+    fn what_may_raise_is_unsure_even_after_an_error() {
+        // The second keyword raises a TypeError, though the first one has failed already.
+        let branch = map([("type", text("object")), ("minimum", text("1"))]);
+        let schema = map([("anyOf", List(vec![branch, Bool(true)]))]);
+        assert_eq!(verdict(&Int(5), &schema), None);
+        assert_eq!(verdict(&Null, &schema), Some(true));
+    }
+
+    #[test]
+    fn members_are_known_by_name_or_by_pattern() {
+        let schema = map([
+            ("additionalProperties", Bool(false)),
+            ("patternProperties", map([("^x", map([("type", text("null"))]))])),
+            ("properties", map([("a", map([]))])),
+        ]);
+        assert_eq!(verdict(&map([("a", Int(1)), ("x1", Null)]), &schema), Some(true));
+        assert_eq!(verdict(&map([("b", Int(1))]), &schema), Some(false));
+        assert_eq!(verdict(&map([("x1", Int(1))]), &schema), Some(false));
+        assert_eq!(verdict(&Object(vec![(Int(1), Null)]), &schema), None);
+        assert_eq!(verdict(&map([("é", Null)]), &schema), None);
+    }
+
+    #[test]
+    fn one_of_counts() {
+        let schema = map([(
+            "oneOf",
+            List(vec![map([("type", text("integer"))]), map([("minimum", Int(2))]), map([("const", Int(1))])]),
+        )]);
+        assert_eq!(verdict(&Int(0), &schema), Some(true));
+        assert_eq!(verdict(&Int(1), &schema), Some(false));
+        assert_eq!(verdict(&Int(3), &schema), Some(false));
+        assert_eq!(verdict(&Float(2.5), &schema), Some(true));
+    }
+
+    #[test]
+    fn a_subschema_may_be_of_another_draft() {
+        let custom = ("case_insensitive_enum", List(vec![text("a")]));
+        let latest = ("$schema", text("https://json-schema.org/draft/2020-12/schema"));
+        let inner = map([latest.clone(), custom.clone()]);
+        assert_eq!(verdict(&text("A"), &map([custom.clone()])), Some(true));
+        assert_eq!(verdict(&text("b"), &map([custom.clone()])), Some(false));
+        assert_eq!(verdict(&Int(1), &map([custom.clone()])), None);
+        // At the root it is nothing but a remark.
+        assert!(!valid(&text("b"), &inner));
+        let outer = map([("items", inner)]);
+        assert_eq!(verdict(&List(vec![text("b"), Int(1)]), &outer), Some(true));
+        let late = map([("items", map([custom.clone(), latest]))]);
+        assert_eq!(verdict(&List(vec![text("b")]), &late), None);
+        let after = map([("allOf", List(vec![outer, map([("items", map([custom]))])]))]);
+        assert_eq!(verdict(&List(vec![text("b")]), &after), Some(false));
+    }
+
+    #[test]
+    fn deep_nesting_is_left_alone() {
+        let mut schema = map([("type", text("integer"))]);
+        let mut instance = Int(1);
+        for depth in 0..2 * MAX_DEPTH {
+            assert_eq!(valid(&instance, &schema), depth <= MAX_DEPTH, "{depth}");
+            schema = map([("items", schema)]);
+            instance = List(vec![instance]);
+        }
+    }
+
+    #[test]
+    fn equality_keeps_truth_and_numbers_apart() {
+        for (first, second, expected) in [
+            (Bool(true), Int(1), Some(false)),
+            (Int(1), Float(1.0), Some(true)),
+            (List(vec![Bool(true)]), List(vec![Int(1)]), Some(false)),
+            (map([("a", Int(0))]), map([("a", Float(0.0))]), Some(true)),
+            (map([("a", Int(0))]), map([("b", Int(0))]), Some(false)),
+            (Float(f64::NAN), Float(f64::NAN), None),
+            (Large, Int(1), None),
+            (List(vec![]), map([]), Some(false)),
+            (Other, Null, None),
+        ] {
+            let schema = map([("const", second.clone())]);
+            assert_eq!(verdict(&first, &schema), expected, "{first:?} and {second:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_keywords_are_left_alone() {
+        for keyword in ["$ref", "$id", "$schema", "contains", "additionalItems", "definitions", "Type", ""] {
+            let schema = map([("allOf", List(vec![map([(keyword, text("x"))])]))]);
+            assert_eq!(verdict(&Null, &schema), None, "{keyword}");
+        }
     }
 }

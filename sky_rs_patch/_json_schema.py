@@ -26,40 +26,14 @@ _FIRST_RELEASE, _LAST_RELEASE = (4, 21), (4, 26)
 
 #: The keywords of Draft 7, and the modules of their functions.
 _KEYWORDS = frozenset(
-    [
-        "$ref",
-        "additionalItems",
-        "additionalProperties",
-        "allOf",
-        "anyOf",
-        "const",
-        "contains",
-        "dependencies",
-        "enum",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "format",
-        "if",
-        "items",
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "maximum",
-        "minItems",
-        "minLength",
-        "minProperties",
-        "minimum",
-        "multipleOf",
-        "not",
-        "oneOf",
-        "pattern",
-        "patternProperties",
-        "properties",
-        "propertyNames",
-        "required",
-        "type",
+    (
+        *("$ref", "additionalItems", "additionalProperties", "allOf", "anyOf", "const"),
+        *("contains", "dependencies", "enum", "exclusiveMaximum", "exclusiveMinimum"),
+        *("format", "if", "items", "maxItems", "maxLength", "maxProperties", "maximum"),
+        *("minItems", "minLength", "minProperties", "minimum", "multipleOf", "not", "oneOf"),
+        *("pattern", "patternProperties", "properties", "propertyNames", "required", "type"),
         "uniqueItems",
-    ]
+    )
 )
 _KEYWORD_MODULES = frozenset({"jsonschema._keywords", "jsonschema._legacy_keywords"})
 #: Draft 2020-12 has the same ones under the same names, but for some that the native function
@@ -67,14 +41,10 @@ _KEYWORD_MODULES = frozenset({"jsonschema._keywords", "jsonschema._legacy_keywor
 _ITEMS = "items"
 _ONLY_IN_7 = frozenset({"additionalItems", "dependencies"})
 _ONLY_IN_LATEST = frozenset(
-    [
-        "$dynamicRef",
-        "dependentRequired",
-        "dependentSchemas",
-        "prefixItems",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-    ]
+    (
+        *("$dynamicRef", "dependentRequired", "dependentSchemas", "prefixItems"),
+        *("unevaluatedItems", "unevaluatedProperties"),
+    )
 )
 _LATEST = "https://json-schema.org/draft/2020-12/schema"
 #: SkyPilot's own.
@@ -259,11 +229,11 @@ def _watched(walk: Walk, namespace: dict[str, Any], name: str, label: str, depth
 _MAX_DEPTH = 6
 
 
-def _root(function: FunctionType) -> str:
+def _root(function: Any) -> str:
     return str(function.__globals__.get("__name__")).partition(".")[0]
 
 
-def _is_friend(function: FunctionType) -> bool:
+def _is_friend(function: Any) -> bool:
     from sky_rs_patch._guards import is_stdlib
 
     return _root(function) in _FRIENDS or is_stdlib(_root(function))

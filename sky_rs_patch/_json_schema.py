@@ -75,8 +75,7 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     """Watches the validator's class and what its keywords read.
 
     Returns:
-        What makes the class, or ``None``; the class; the class `Config` of SkyPilot, or
-        ``None``.
+        What makes the class, the class, and SkyPilot's class `Config` or ``None``.
 
     Raises:
         Suspect: if something isn't as jsonschema and SkyPilot have made it.
@@ -84,9 +83,8 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     validators = _validators()
     draft, latest = validators.Draft7Validator, validators.Draft202012Validator
     module = original.__globals__["validator"]
-    make = getattr(module, "get_schema_validator", None)
-    # Up to SkyPilot 0.8 the class was made once and for all.
-    cls = module.SchemaValidator if make is None else make()
+    make = module.get_schema_validator
+    cls = make()
     _class(walk, draft, "jsonschema.Draft7Validator")
     _class(walk, latest, "jsonschema.Draft202012Validator")
     _class(walk, cls, "SkyPilot's validator")

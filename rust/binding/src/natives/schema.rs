@@ -56,13 +56,13 @@ fn is_surely_valid<'py>(
     Ok(is_valid(Item(instance), Item(schema), &mut patterns))
 }
 
-/// From SkyPilot 0.14.1 on the class of the validator is kept by `functools.lru_cache`, which
-/// may be told to make another one.
+/// From SkyPilot 0.14.1 on the class of validators is kept by `functools.lru_cache`, which may
+/// be told to make another one; before, each call makes its own.
 fn known_validator(frame: &Frame<'_, '_>) -> Answer<()> {
     let (Some(get), Some(expected)) = (frame.context(GET_VALIDATOR), frame.context(VALIDATOR)) else {
         return Ok(());
     };
-    if get.is_exact_instance_of::<PyFunction>() || get.is_none() {
+    if get.is_exact_instance_of::<PyFunction>() {
         return Ok(());
     }
     match get.call0() {

@@ -35,9 +35,7 @@ SCHEMAS = sorted(cases.skypilot_schemas())
 def validator():
     from sky.utils import validator as module
 
-    if hasattr(module, "get_schema_validator"):
-        return module.get_schema_validator()
-    return module.SchemaValidator
+    return module.get_schema_validator()
 
 
 def is_valid(instance, schema):
@@ -325,6 +323,9 @@ def test_keys(key):
         {"required": ["a"]},
         {"required": [key]},
         {"patternProperties": {"^a$": {}}, "additionalProperties": False},
+        # Alone it is no pattern for what is additional.
+        {"patternProperties": {"": {}}, "additionalProperties": False},
+        {"patternProperties": {"": {}, "b": {}}, "additionalProperties": False},
         {"additionalProperties": {"type": "integer"}},
         {"propertyNames": {"minLength": 1}},
         {"dependencies": {"a": ["b"]}},

@@ -66,8 +66,7 @@ def main() -> int:
 
     from sky_rs_patch import _native
 
-    make = getattr(validator, "get_schema_validator", None)
-    cls: Any = validator.SchemaValidator if make is None else make()
+    cls: Any = validator.get_schema_validator()
     schemas = cases.skypilot_schemas()
     counts: Counter[str] = Counter()
     start = time.monotonic()

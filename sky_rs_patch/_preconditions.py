@@ -70,6 +70,15 @@ def unforced_cpu_count() -> str | None:
     return None
 
 
+def known_cluster_names() -> str | None:
+    """Are valid cluster names what the native function takes for such?"""
+    from sky.skylet import constants
+
+    if constants.CLUSTER_NAME_VALID_REGEX != "[a-zA-Z]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?":
+        return "CLUSTER_NAME_VALID_REGEX is another"
+    return None
+
+
 def plain_logger() -> str | None:
     """Are log records made as logging makes them, and loggers plain ones?"""
     import logging
@@ -133,7 +142,7 @@ def plain_logger_and_md5() -> str | None:
     import hashlib
 
     try:
-        hashlib.md5(b"")  # noqa: S324
+        hashlib.md5(b"")
     except ValueError as error:
         return f"there is no MD5: {error}"
     return plain_logger()

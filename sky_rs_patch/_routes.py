@@ -191,8 +191,8 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.check_cluster_name_is_valid",
         {"A": "check_cluster_name_is_valid"},
-        context=("constants.CLUSTER_NAME_VALID_REGEX",),
         reads=_REGEX_READS,
+        precondition=_preconditions.known_cluster_names,
     ),
     RouteSpec(
         f"{_COMMON}.is_valid_env_var",

@@ -202,6 +202,13 @@ cluster_names = either(
     st.from_regex(r"\A[a-zA-Z]([-_.a-zA-Z0-9]{0,50}[a-zA-Z0-9])?\Z"),
     st.text(string.ascii_letters + string.digits + "-._", max_size=70),
     st.text("a-._", max_size=70),
+    # Where it is cut, there are dashes in front.
+    st.builds(
+        lambda *counts: "".join(c * n for c, n in zip("xy.-_z", counts)),
+        *[st.integers(0, 20)] * 2,
+        *[st.integers(0, 4)] * 3,
+        st.integers(0, 40),
+    ),
 )
 odd_names = either(
     cluster_names.map(OddStr),
@@ -283,6 +290,8 @@ nearly_names = either(
     cluster_names,
     st.from_regex(r"\A[a-zA-Z]([-_.a-zA-Z0-9]{0,20}[a-zA-Z0-9])?\n?\Z"),
     st.lists(st.sampled_from([*"aZ09-_. \n\0é²", "１"]), max_size=6).map("".join),
+    st.from_regex(r"\A[a-zA-Z][-_.a-z0-9]{0,4}[-_.]\Z"),
+    st.text("aé²１_9ªℕ", max_size=3),
     any_text,
 )
 
@@ -315,7 +324,15 @@ def test_check_cluster_name_is_valid_of_anything(given):
 
 
 @property_test(
-    calls({"name": either(st.from_regex(r"\A[a-zA-Z_][a-zA-Z0-9_]*\n?\Z"), nearly_names)}),
+    calls(
+        {
+            "name": either(
+                st.from_regex(r"\A[a-zA-Z_][a-zA-Z0-9_]*\n?\Z"),
+                st.from_regex(r"\A[a-zA-Z0-9_]*\Z"),
+                nearly_names,
+            )
+        }
+    ),
     examples=400,
     share=1.0,
 )
@@ -339,7 +356,8 @@ def test_is_valid_env_var_of_anything(given):
 
 colored = st.lists(
     either(
-        st.sampled_from(["\x1b[31m", "\x1b[0m", "\x1b[1;32m", "\x1b", "\x1b[", "m", "\x1bm", "\n"]),
+        st.sampled_from(["\x1b[31m", "\x1b[0m", "\x1b[1;32m", "\x1b[\n1m", "\x1bm", "\x1b[\r\nm"]),
+        st.sampled_from(["\x1b", "\x1b[", "m", "\n"]),
         st.text(max_size=4),
         st.text("\x1bm[1é日🙂", max_size=4),
         st.integers(28, 70).map(lambda length: "x" * length),
@@ -526,6 +544,7 @@ def with_global(module, name, value):
 @pytest.mark.parametrize(
     ("name", "constant", "value", "argument"),
     [
+        ("check_cluster_name_is_valid", "constants.CLUSTER_NAME_VALID_REGEX", "[b-z]", "a"),
         ("remove_color", "_COLOR_PATTERN", re.compile("\x1b[^m]*m"), "x\x1b[0mÉ"),
         ("remove_color", "_COLOR_PATTERN", re.compile(r"\x1b[^m]*m", re.IGNORECASE), "x\x1b[0MÉ"),
         ("remove_color", "_COLOR_PATTERN", re.compile(r"\x1b[^n]*n"), "x\x1b[0nÉ"),
@@ -538,7 +557,7 @@ def with_global(module, name, value):
 def test_a_constant_that_was_another_from_the_start(name, constant, value, argument, monkeypatch):
     """Guards compare with what they find first; the native code looks at the value as well."""
     module = home(name)
-    monkeypatch.setattr(module, constant, value)
+    monkeypatch.setattr(f"{COMMON}.{constant}", value)
     target = f"{COMMON}.{name}"
     original = proxy_of(name).__wrapped__
     implementation, resolver = _engine._implementation(

@@ -310,14 +310,14 @@ def test_a_sibling_that_is_replaced_and_comes_back(enabled):
 
 
 def test_a_function_of_skypilot_without_a_route(enabled):
-    target = f"{COMMON}.remove_color"
+    target = f"{COMMON}.removeprefix"
     module = sys.modules[COMMON]
-    sky_rs_patch.register(target, lambda s: s)
+    sky_rs_patch.register(target, lambda string, prefix: string)
     with counting(target) as counted:
-        assert module.remove_color("plain") == "plain"
+        assert module.removeprefix("plain", "x") == "plain"
     assert counted.rust == 1
     sky_rs_patch.unregister(target)
-    assert not isinstance(module.remove_color, wrapt.FunctionWrapper)
+    assert not isinstance(module.removeprefix, wrapt.FunctionWrapper)
     route = status_of(target)
     assert (route["state"], route["reason"]) == ("inactive", "its route was taken away")
 

@@ -1,8 +1,6 @@
 //! Names that `SkyPilot` matches with regular expressions.
 
-/// The expression that `is_valid` of this module stands for, as `SkyPilot` writes it.
-pub const CLUSTER_NAME: &[u8] = b"[a-zA-Z]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?";
-/// As above, for `is_variable`.
+/// The expression that `is_variable` stands for, as `SkyPilot` writes it.
 pub const VARIABLE: &[u8] = b"[a-zA-Z_][a-zA-Z0-9_]*";
 
 /// `re.match(r'^[a-zA-Z0-9][a-zA-Z0-9-]*$', text)`.
@@ -14,7 +12,7 @@ pub fn is_user_hash(text: &[u8]) -> bool {
         && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
-/// `re.fullmatch(CLUSTER_NAME, text)`.
+/// `re.fullmatch('[a-zA-Z]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?', text)`.
 #[inline]
 pub fn is_cluster_name(text: &[u8]) -> bool {
     text.first().is_some_and(u8::is_ascii_alphabetic)

@@ -34,18 +34,14 @@ pub(super) fn is_valid_env_var<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py,
     Ok(boolean(frame.py(), has_form(required(name)?, names::is_variable)?))
 }
 
-/// Context: the expression that the original matches.
 pub(super) fn check_cluster_name_is_valid<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     let [name] = frame.bind(["cluster_name"], 1)?;
     let name = required(name)?;
-    if !name.is_none() {
-        context_is(frame, 0, names::CLUSTER_NAME)?;
-        // What isn't valid is the original's to say.
-        if !has_form(name, names::is_cluster_name)? {
-            return Err(Decline::Value);
-        }
+    // What isn't valid is the original's to say.
+    if name.is_none() || has_form(name, names::is_cluster_name)? {
+        return Ok(frame.py().None().into_bound(frame.py()));
     }
-    Ok(frame.py().None().into_bound(frame.py()))
+    Err(Decline::Value)
 }
 
 /// Makes sure that a constant of SkyPilot's is the text that this code was written for.

@@ -299,7 +299,9 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value
     if type(value) is BuiltinFunctionType:
         # hashlib's constructors are OpenSSL's.
-        return value.__name__ in (name, f"openssl_{name}")
+        return value.__name__ == name or (
+            owner == "hashlib" and value.__name__ == f"openssl_{name}"
+        )
     if _is_a(value, type):
         return (
             value.__module__ == owner

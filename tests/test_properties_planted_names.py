@@ -211,10 +211,11 @@ def hashes_the_converted_name(original):
 
 def accepting(name, expression):
     def make(original):
-        def wrong(text):
-            if type(text) is str and re.fullmatch(expression, text):
+        def wrong(*args, **kwargs):
+            texts = [*args, *kwargs.values()]
+            if len(texts) == 1 and type(texts[0]) is str and re.fullmatch(expression, texts[0]):
                 return None if name == "check_cluster_name_is_valid" else True
-            return original(text)
+            return original(*args, **kwargs)
 
         return wrong
 

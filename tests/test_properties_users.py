@@ -291,6 +291,7 @@ nearly_names = either(
     st.from_regex(r"\A[a-zA-Z]([-_.a-zA-Z0-9]{0,20}[a-zA-Z0-9])?\n?\Z"),
     st.lists(st.sampled_from([*"aZ09-_. \n\0é²", "１"]), max_size=6).map("".join),
     st.from_regex(r"\A[a-zA-Z][-_.a-z0-9]{0,4}[-_.]\Z"),
+    st.from_regex(r"\A[-_.0-9][-_.a-z0-9]{0,4}[a-z0-9]\Z"),
     st.text("aé²１_9ªℕ", max_size=3),
     any_text,
 )

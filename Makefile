@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: instructions upstream-all planted bench bench-peers bench-core clean
+.PHONY: instructions upstream-all planted bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
@@ -122,6 +122,12 @@ bench-peers: $(VENV)/.built requirements/bench.txt
 # The algorithms by themselves.
 bench-core: $(VENV)/.tools
 	cd rust/core/benches && CARGO_TARGET_DIR=$(CURDIR)/rust/target cargo bench --locked
+
+# A real API server: requests a second, CPU seconds and memory. Wants a quiet machine: half an hour.
+server-bench: $(VENV)/.built
+	mkdir -p .work
+	$(BIN)/python tools/server_bench.py --rounds 5 --json .work/server-bench.json
+	$(BIN)/python tools/server_bench.py --memory 10000 --json .work/server-memory.json
 
 clean:
 	rm -rf $(VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

@@ -270,6 +270,10 @@ def test_garbage_among_the_frozen_lasts_for_so_many_calls(on, monkeypatch):
     served()
     assert reference() is None
     assert policy().full == 2
+    served(9)
+    assert policy().full == 2
+    served()
+    assert policy().full == 3
 
 
 def test_garbage_among_the_frozen_lasts_for_so_many_seconds(on, monkeypatch):
@@ -285,6 +289,9 @@ def test_garbage_among_the_frozen_lasts_for_so_many_seconds(on, monkeypatch):
     now += 1
     served()
     assert reference() is None
+    now += _release_memory.MAX_SECONDS - 1
+    served()
+    assert policy().full == 2
 
 
 def test_the_bounds():

@@ -488,6 +488,15 @@ def test_who_freezes_later_is_left_alone(on):
     assert reference() is None
 
 
+def test_who_freezes_before_a_full_collection_is_left_alone(on, monkeypatch):
+    monkeypatch.setattr(_release_memory, "MAX_CALLS", 1)
+    served(2)
+    gc.freeze()
+    served()
+    declined()
+    assert gc.get_freeze_count() > 1000
+
+
 def test_who_freezes_later_and_collects_is_left_alone(on):
     served(2)
     mine = cycle()

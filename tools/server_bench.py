@@ -10,10 +10,10 @@ SkyPilot's client sends.
 
 CPU seconds are those of the server, of everything that it started and of what that left behind,
 from the end of the warm-up to the last answer plus `SETTLE` seconds, for SkyPilot collects garbage
-after it has answered. They say more than requests a second, which include the client's share and whatever
-else the machine does. What SkyPilot does in the background is in them, the more the longer the
-requests take; the column "less idle" takes off what an idle server spent in ``--idle`` seconds. On
-a busy machine that is a large number, measured badly: look at both.
+after it has answered. They say more than requests a second, which include the client's share and
+whatever else the machine does. What SkyPilot does in the background is in them, the more the
+longer the requests take; the column "less idle" takes off what an idle server spent in ``--idle``
+seconds. On a busy machine that is a large number, measured badly: look at both.
 
 With ``--memory REQUESTS`` a plugin in the executors leaves reference cycles behind at every status
 request, some of them only after they survived a few requests, and the table shows the resident

@@ -1,5 +1,6 @@
 """``python -m sky_rs_patch.activate``, before one program and for a whole environment."""
 
+import importlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import run_python, small_skypilot
+from support import TARGETS, full_name, run_python, small_skypilot
 
 import sky_rs_patch
 from sky_rs_patch import _environment
@@ -216,7 +217,12 @@ def test_it_serves_the_real_skypilot():
     )
     done = run_python(*ACTIVATE, "-c", code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{metadata.version('skypilot')} 10 function\n"
+    importlib.import_module("sky")
+    with sky_rs_patch.enabled():
+        routes = sky_rs_patch.status()["routes"]
+    active = [name for name, route in routes.items() if route["state"] == "active"]
+    assert {full_name(name) for name in TARGETS if name != "is_process_alive"} <= set(active)
+    assert done.stdout == f"{metadata.version('skypilot')} {len(active)} function\n"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every target of the installed SkyPilot is served; runs with several releases of it."""
 
+import importlib.util
 import os
 from importlib import metadata
 
@@ -8,6 +9,7 @@ import wrapt
 from support import TARGETS, counting, full_name, function, outcome, plain_arguments, status_of
 
 import sky_rs_patch
+from sky_rs_patch._routes import ROUTES
 
 SKYPILOT = tuple(map(int, metadata.version("skypilot").split(".")))
 HAS_PROCESS_ALIVE = (0, 10, 4) <= SKYPILOT < (0, 11)
@@ -58,3 +60,20 @@ def test_processes_are_alive_as_psutil_has_it(pid, enabled):
         answer = outcome(proxy, pid)
     assert answer == outcome(proxy.__wrapped__, pid)
     assert counted.rust == 1
+
+
+@pytest.mark.parametrize("spec", ROUTES, ids=lambda spec: spec.target.rpartition("sky.utils.")[2])
+def test_every_known_original_is_served(spec, enabled):
+    module, _, name = spec.target.rpartition(".")
+    if importlib.util.find_spec(module) is None:
+        state, reason = "absent", f"there is no {module}"
+    elif not hasattr(importlib.import_module(module), name):
+        state, reason = "absent", f"{module} has no {name}"
+    elif spec.opt_in is not None:
+        state, reason = "inactive", "opt-in: set SKY_RS_ENABLE="
+    else:
+        state, reason = "active", None
+    route = sky_rs_patch.status()["routes"][spec.target]
+    assert route["state"] == state
+    assert (route["reason"] or "").startswith(reason or "")
+    assert bool(route["reason"]) == bool(reason)

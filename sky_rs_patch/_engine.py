@@ -345,7 +345,6 @@ def _implementation(
         reads=route.reads,
         unread=_guards.ONLY_IN_ERRORS,
         context=route.context,
-        watched=route.watched,
         precondition=route.precondition,
         examine=route.examine,
     )

@@ -62,7 +62,6 @@ def resolver(
     reads: Iterable[str] = (),
     unread: frozenset[str] = frozenset(),
     context: Iterable[str] = (),
-    watched: Callable[[], tuple[list[Entry], list[Frozen]]] | None = None,
     precondition: Callable[[], str | None] | None = None,
     examine: Callable[[Walk, FunctionType], tuple[object, ...]] | None = None,
 ) -> Callable[[], Guards]:
@@ -75,10 +74,6 @@ def resolver(
             walk.function(original)
             for name in reads:
                 walk.dotted(name)
-            if watched is not None:
-                entries, frozen = watched()
-                walk.entries += entries
-                walk.frozen += frozen
             problem = precondition() if precondition is not None else None
             objects = () if problem else tuple(_evaluate(name, original) for name in context)
             if examine is not None and not problem:
@@ -101,7 +96,7 @@ class Walk:
         self._unread = unread
         self.entries: list[Entry] = []
         self.frozen: list[Frozen] = []
-        self._seen_entries: set[tuple[int, str]] = set()
+        self._seen_entries: set[tuple[int, str | type]] = set()
         self._seen_objects: set[int] = set()
         self._suspects: list[str] = []
 
@@ -221,7 +216,7 @@ class Walk:
                     self._suspects.append(f"{label}: {base.__qualname__} was patched")
 
     def entry(
-        self, namespace: Namespace, name: str, expected: tuple[object, ...], label: str
+        self, namespace: Namespace, name: str | type, expected: tuple[object, ...], label: str
     ) -> None:
         """Watches a name in a namespace."""
         key = (id(namespace), name)
@@ -346,10 +341,6 @@ def _evaluate(name: str, original: FunctionType) -> object:
     if name.startswith("import:"):
         module, _, attribute = name[len("import:") :].rpartition(".")
         return getattr(__import__(module, fromlist=[attribute]), attribute)
-    if name.startswith("call:"):
-        # Made whenever the guards are derived.
-        make: Any = _evaluate(f"import:{name[len('call:') :]}", original)
-        return make()
     value: object = original.__globals__[name.partition(".")[0]]
     for attribute in name.split(".")[1:]:
         value = getattr(value, attribute)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FunctionType
 
-    from sky_rs_patch._guards import Entry, Frozen, Walk
+    from sky_rs_patch._guards import Walk
 
 _COMMON = "sky.utils.common_utils"
 _SUBPROCESS = "sky.utils.subprocess_utils"
@@ -49,7 +49,6 @@ class RouteSpec(NamedTuple):
         context: names, as the original's module sees them, of objects that the native function
             works with, in its order; ``globals()`` is the module's dictionary.
         reads: dotted names that the original reads beyond what its code shows.
-        watched: gives further entries and frozen namespaces of the guards, or ``None``.
         elsewhere: dotted names of functions of other SkyPilot modules for which the native
             function speaks, too; where they exist, they must have a known fingerprint.
         precondition: says what about this machine or these libraries the native function can't
@@ -65,7 +64,6 @@ class RouteSpec(NamedTuple):
     callees: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
-    watched: Callable[[], tuple[list[Entry], list[Frozen]]] | None = None
     elsewhere: tuple[str, ...] = ()
     precondition: Callable[[], str | None] | None = None
     examine: Callable[[Walk, FunctionType], tuple[object, ...]] | None = None
@@ -144,10 +142,8 @@ ROUTES: tuple[RouteSpec, ...] = (
         RouteSpec(
             f"{module}.dump_yaml_str",
             {"A": "dump_yaml_str"},
-            context=("call:sky_rs_patch._yaml_dump.resolver_lists",),
             reads=_yaml_dump.READS,
-            watched=_yaml_dump.watched,
-            precondition=_yaml_dump.known_pyyaml,
+            examine=_yaml_dump.examine,
         )
         for module in (_COMMON, _YAML)
     ),

@@ -20,7 +20,7 @@ from sky_rs_patch import _fingerprints
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sky_rs_patch._guards import Entry, Frozen
+    from sky_rs_patch._guards import Walk
 
 #: What ``yaml.dump`` leads to in other modules.
 READS = (
@@ -92,12 +92,31 @@ _KNOWN_FUNCTIONS = {"dump": "ec40d4c5af49098c", "dump_all": "3c49580f03aa50a1"}
 _KNOWN_RESOLVERS = "4a11c7e3a463928a"
 
 
-def watched() -> tuple[list[Entry], list[Frozen]]:
-    """The namespaces and registries that a dump reads beyond what the walk finds."""
+def examine(walk: Walk, _: FunctionType) -> tuple[object, ...]:
+    """Watches the namespaces and registries that a dump reads beyond what the walk finds.
+
+    Returns:
+        One tuple: the implicit resolvers' lists, each followed by a tuple of what it holds.
+
+    Raises:
+        Suspect: if PyYAML, or one of its registries, isn't as the native function knows it.
+    """
+    from sky_rs_patch._guards import Suspect
+
+    # First, so that a registry that is put right again is noticed.
+    _watch(walk)
+    problem = _problem()
+    if problem:
+        raise Suspect(problem)
+    resolvers = _yaml().SafeDumper.yaml_implicit_resolvers
+    return (tuple(part for found in resolvers.values() for part in (found, tuple(found))),)
+
+
+def _watch(walk: Walk) -> None:
     dumper: Any = _yaml().SafeDumper
-    frozen: list[Frozen] = [(vars(module), module.__name__) for module in _modules()]
-    frozen += [(cls, _name(cls)) for cls in _plain_classes()]
-    frozen += [
+    walk.frozen += [(vars(module), module.__name__) for module in _modules()]
+    walk.frozen += [(cls, _name(cls)) for cls in _plain_classes()]
+    walk.frozen += [
         (getattr(dumper, name), f"yaml.SafeDumper.{name}")
         for name in (
             *("yaml_implicit_resolvers", "yaml_path_resolvers"),
@@ -106,16 +125,13 @@ def watched() -> tuple[list[Entry], list[Frozen]]:
     ]
     # Representers of other types don't matter: the native function doesn't know those types.
     representers = dumper.yaml_representers
-    label = "yaml.SafeDumper.yaml_representers"
-    entries: list[Entry] = [
-        (representers, cls, (representers[cls],) if cls in representers else (), label)
-        for cls in _REPRESENTERS
-    ]
-    return entries, frozen
+    for cls in _REPRESENTERS:
+        expected = (representers[cls],) if cls in representers else ()
+        walk.entry(representers, cls, expected, "yaml.SafeDumper.yaml_representers")
 
 
-def known_pyyaml() -> str | None:
-    """Is PyYAML, and are its registries, as the native function knows them?"""
+def _problem() -> str | None:
+    """In what PyYAML, or one of its registries, isn't as the native function knows it."""
     yaml = _yaml()
     if sources_digest() not in _KNOWN_SOURCES:
         return f"PyYAML {yaml.__version__} is not known"
@@ -131,12 +147,6 @@ def known_pyyaml() -> str | None:
         or next(_foreign_attributes(), None)
         or next(_changed_registries(), None)
     )
-
-
-def resolver_lists() -> tuple[Any, ...]:
-    """The implicit resolvers' lists, each followed by a tuple of what it holds."""
-    resolvers = _yaml().SafeDumper.yaml_implicit_resolvers
-    return tuple(part for found in resolvers.values() for part in (found, tuple(found)))
 
 
 def sources_digest() -> str:

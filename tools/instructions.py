@@ -40,7 +40,35 @@ class Workload(NamedTuple):
 
 
 SENTENCE = " ".join(f"word{number}" for number in range(100))
-COMMON, SUBPROCESS = "common_utils", "subprocess_utils"
+COMMON, SUBPROCESS, YAML = "common_utils", "subprocess_utils", "yaml_utils"
+ARGV = ["sky", "launch", "--env", "A=b", "--secret", "HF_TOKEN=hf_01", "task.yaml"]
+TASK = {
+    "name": "train",
+    "resources": {"accelerators": "A100:8", "cpus": "16+", "use_spot": True, "ports": [8080]},
+    "num_nodes": 2,
+    "envs": {"MODEL": "llama", "EPOCHS": "3", "EMPTY": ""},
+    "file_mounts": {"/data": "s3://bucket/data", "~/code": "./src"},
+    "setup": "pip install -r requirements.txt\nnvidia-smi\n",
+    "run": "torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it\n",
+}
+TEXT = """\
+name: train
+resources:
+  accelerators: A100:8  # or H100
+  cpus: 16+
+  use_spot: true
+  ports: [8080]
+num_nodes: 2
+envs: {MODEL: llama, EPOCHS: "3", EMPTY: ''}
+file_mounts:
+  /data: s3://bucket/data
+  ~/code: ./src
+setup: |
+  pip install -r requirements.txt
+  nvidia-smi
+run: |
+  torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it
+"""
 
 
 def workloads() -> list[Workload]:
@@ -57,7 +85,24 @@ def workloads() -> list[Workload]:
         Workload(COMMON, "hash_file", "md5 of this file", (__file__, "md5")),
         Workload(COMMON, "get_mem_size_gb", "", ()),
         Workload(SUBPROCESS, "get_parallel_threads", "", ()),
+        Workload(YAML, "dump_yaml_str", "a task", (TASK,)),
+        Workload(YAML, "check_no_duplicate_keys", "a task", (TEXT,)),
+        Workload(COMMON, "validate_schema", "a task", (TASK, _schema())),
+        Workload(COMMON, "is_valid_user_hash", "", ("a1b2c3d4",)),
+        Workload(COMMON, "make_cluster_name_on_cloud", "", ("a.training_run", 10, False)),
+        Workload(COMMON, "check_cluster_name_is_valid", "", ("dev-1",)),
+        Workload(COMMON, "remove_color", "a plain line", (SENTENCE,)),
+        Workload(COMMON, "_redact_secrets_values", "a launch", (ARGV,)),
     ]
+
+
+def _schema() -> Any:
+    try:
+        from sky.utils import schemas
+    except ImportError:
+        # Only what is measured needs it.
+        return None
+    return schemas.get_task_schema()
 
 
 def measured_process() -> None:

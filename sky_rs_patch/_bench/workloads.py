@@ -233,6 +233,9 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload(
         "make_cluster_name_on_cloud", "too long", _always("a.training_run-of-the-week", 20), _EMPTY
     ),
+    Workload("is_valid_user_hash", "a valid one", _always("a1b2c3d4"), _EMPTY),
+    Workload("check_cluster_name_is_valid", "a valid one", _always("dev-1"), _EMPTY),
+    Workload("is_valid_env_var", "a valid one", _always("HF_TOKEN"), _EMPTY),
     Workload("remove_color", "a plain line", _always(_PLAIN), _EMPTY),
     Workload("remove_color", "50 coloured lines", _always(_COLOURED), _COPY),
     Workload("is_port_available", "a free one", _always(30001), _BIND),

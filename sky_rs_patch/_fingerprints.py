@@ -173,8 +173,10 @@ def _compiles_to(source: str, function: FunctionType) -> bool:
         name for name in _names(code) if isinstance(function.__globals__.get(name), ModuleType)
     )
     for prelude in [f"import {', '.join(modules)}\n"] * bool(modules) + [""]:
+        # From 3.13 on a class within the function has the number of its line among its constants.
+        above = "\n" * (code.co_firstlineno - 1 - bool(prelude))
         compiled = compile(
-            prelude + source,
+            above + prelude + source,
             code.co_filename,
             "exec",
             flags=code.co_flags & _FUTURE_FLAGS,

@@ -608,6 +608,71 @@ def test_another_class_of_validators_is_seen():
     assert (done.stdout, done.stderr) == ("seen\n", "")
 
 
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("asked for its text")
+
+
+#: Alternatives of which the first isn't met, so that a message about it is written and thrown away.
+FORGIVEN = [
+    {"anyOf": [{"type": "string"}, True]},
+    {"oneOf": [{"minItems": 9, "minProperties": 9, "type": "null"}, True]},
+    {"oneOf": [False, True]},
+    {"not": {"const": 1}},
+    {"not": {"enum": ["x"]}},
+    {"not": {"not": True}},
+    {"if": {"type": "null"}, "then": False},
+]
+
+
+@pytest.mark.parametrize("schema", FORGIVEN, ids=repr)
+@pytest.mark.parametrize(
+    "make",
+    [lambda: 10**5000, lambda: [1, {"k": -(10**5000)}], lambda: [Unprintable()]],
+    ids=["digits", "digits within", "code"],
+)
+def test_texts_of_forgiven_errors_may_fail(schema, make):
+    value = make()
+    counted = compare(
+        NAME, call(Fresh("obj", lambda _: {"a": value}), {"properties": {"a": schema}})
+    )
+    assert not counted.rust
+
+
+@pytest.mark.parametrize("schema", FORGIVEN, ids=repr)
+def test_texts_of_forgiven_errors_may_be_nested_too_deep(schema):
+    deep = functools.reduce(lambda inner, _: {"a": inner}, range(3000), {})
+    proxy = proxy_of(NAME)
+    outcomes = []
+    for function in (proxy.__wrapped__, proxy):
+        try:
+            outcomes.append(function({"a": deep}, {"properties": {"a": schema}}))
+        except RecursionError as error:
+            outcomes.append(type(error))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"not": {"const": 10**5000}},
+        {"not": {"enum": [1, 10**5000]}},
+        {"anyOf": [{"not": {"default": 10**5000}}, True]},
+        {"anyOf": [{"oneOf": [{"default": 10**5000}, True]}, True]},
+    ],
+    ids=["const", "enum", "not", "oneOf"],
+)
+def test_texts_of_forgiven_errors_hold_parts_of_schemas(schema):
+    value = {"properties": {"a": schema}}
+    assert not compare(NAME, call({"a": "x"}, Fresh("schema", lambda _: value))).rust
+
+
+@pytest.mark.parametrize("schema", FORGIVEN[:1] + FORGIVEN[2:], ids=repr)
+def test_forgiven_errors_are_served(schema):
+    instance = {"a": {"b": [1, 2.5, None, "x", True]}}
+    assert compare(NAME, given_call(instance, {"properties": {"a": schema}})).rust
+
+
 def test_the_cache_of_the_class_is_asked_once_a_call():
     from sky.utils import validator as module
 

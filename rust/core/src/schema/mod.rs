@@ -7,6 +7,7 @@
 mod equality;
 mod number;
 pub mod pattern;
+mod printable;
 #[cfg(test)]
 mod sample;
 pub mod value;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::equality::{equal, unique};
 use super::number::Number;
 use super::pattern::Patterns;
+use super::printable::printable;
 use super::value::{List as _, Object as _, Text as _, Value, View};
 use super::{MAX_DEPTH, Unsure};
 
@@ -167,7 +168,7 @@ impl Walk<'_> {
                 verdict
             }
             View::Bool(true) => Ok(true),
-            View::Bool(false) => self.invalid(),
+            View::Bool(false) => self.unmet(instance),
             _ => Err(Unsure),
         }
     }
@@ -175,6 +176,13 @@ impl Walk<'_> {
     /// The verdict where a keyword isn't met.
     fn invalid(&self) -> Verdict {
         if self.alternatives == 0 { Err(Unsure) } else { Ok(false) }
+    }
+
+    /// The same where the error's message holds the instance.
+    fn unmet<V: Value>(&self, instance: V) -> Verdict {
+        let verdict = self.invalid()?;
+        printable(instance)?;
+        Ok(verdict)
     }
 
     /// `descend` where the error isn't the end.
@@ -230,7 +238,7 @@ impl Walk<'_> {
                 _ => self.keyword(key, view, instance, value)?,
             };
             if !met {
-                valid = self.invalid()?;
+                valid = self.unmet(instance)?;
             }
         }
         if (members.properties.is_some() || members.patterns.is_some() || members.additional.is_some())
@@ -309,9 +317,16 @@ impl Walk<'_> {
                         return Ok(true);
                     }
                 }
+                printable(value)?;
                 Ok(false)
             }
-            b"const" => equal(instance, value, self.depth),
+            b"const" => {
+                let same = equal(instance, value, self.depth)?;
+                if !same {
+                    printable(value)?;
+                }
+                Ok(same)
+            }
             b"anyOf" => {
                 for schema in list(value)?.items() {
                     if self.try_schema(instance, schema)? {
@@ -325,6 +340,9 @@ impl Walk<'_> {
                 for schema in list(value)?.items() {
                     matches += u32::from(self.try_schema(instance, schema)?);
                 }
+                if matches > 1 {
+                    printable(value)?;
+                }
                 Ok(matches == 1)
             }
             b"allOf" => {
@@ -334,7 +352,13 @@ impl Walk<'_> {
                 }
                 Ok(valid)
             }
-            b"not" => Ok(!self.try_schema(instance, value)?),
+            b"not" => {
+                let valid = self.try_schema(instance, value)?;
+                if valid {
+                    printable(value)?;
+                }
+                Ok(!valid)
+            }
             b"dependencies" => self.dependencies(view, instance, value),
             b"propertyNames" => self.property_names(view, value),
             _ => Err(Unsure),

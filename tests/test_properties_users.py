@@ -460,12 +460,13 @@ def reads():
     enable()
     module = home("get_user_hash")
     constants = module.constants
-    shout = lambda *args, **kwargs: re.compile("never")  # noqa: E731
+    # Made before: `re.compile` would come back to it.
+    never = re.compile("never")
     regex = [
         (re, "match", lambda *_: Other()),
         (re, "fullmatch", lambda *_: Other()),
         (re, "sub", lambda *_: "SUB"),
-        (re, "_compile", shout),
+        (re, "_compile", lambda *_: never),
     ]
     name = ("My.Cluster" * 5, 30)
     return {

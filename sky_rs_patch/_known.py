@@ -117,4 +117,16 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.yaml_utils.dump_yaml_str": {
         "6a9eca9a80e969e2": ("A", "0.10.5", "0.14.1"),
     },
+    "sky.utils.yaml_utils.read_yaml_all_str": {
+        "9f31c25291e8b08d": ("A", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.yaml_utils.read_yaml_str": {
+        "3514bafaf4067a6b": ("A", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.yaml_utils.safe_load": {
+        "9b4cd6170910463f": ("A", "0.10.5", "0.14.1"),
+    },
+    "sky.utils.yaml_utils.safe_load_all": {
+        "41eba95cfa0e39fe": ("A", "0.10.5", "0.14.1"),
+    },
 }

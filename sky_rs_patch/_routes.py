@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from sky_rs_patch import _json_schema, _preconditions, _release_memory, _yaml_dump
+from sky_rs_patch import _json_schema, _preconditions, _release_memory, _yaml_dump, _yaml_load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,6 +152,22 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "check_no_duplicate_keys"},
         reads=_preconditions.YAML_COMPOSER_READS,
         precondition=_preconditions.known_yaml_scanner,
+    ),
+    *(
+        # Up to SkyPilot 0.10.0 they were elsewhere, and libyaml had no part in them.
+        RouteSpec(
+            f"{_YAML}.{name}",
+            {"A": name},
+            callees=callees,
+            reads=_yaml_load.READS,
+            precondition=_yaml_load.known_pyyaml,
+            examine=_yaml_load.examine,
+        )
+        for name, callees in (
+            ("safe_load", ()),
+            ("read_yaml_str", ("safe_load",)),
+            ("read_yaml_all_str", ("safe_load_all",)),
+        )
     ),
     RouteSpec(
         f"{_COMMON}.validate_schema",

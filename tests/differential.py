@@ -153,7 +153,8 @@ def difference(expected: Any, actual: Any, where: str = "") -> str | None:
     elif is_hash(expected):
         expected, actual = describe_hash(expected), describe_hash(actual)
     if isinstance(expected, dict):
-        if list(expected) != list(actual):
+        kinds = [list(map(type, value)) for value in (expected, actual)]
+        if list(expected) != list(actual) or kinds[0] != kinds[1]:
             return f"{where}: keys {short(list(expected))} became {short(list(actual))}"
         pairs = [(f"{where}.{key}".lstrip("."), expected[key], actual[key]) for key in expected]
         return first_difference(pairs)
@@ -209,6 +210,14 @@ def describe_hash(value: Any) -> dict[str, Any]:
     return described
 
 
+def described(argument: object) -> object:
+    """An exception's argument; one that equals nothing but itself by its text, if it has one."""
+    kind = type(argument)
+    if kind.__eq__ is object.__eq__ and kind.__str__ is not object.__str__:
+        return kind, str(argument)
+    return argument
+
+
 def describe_error(error: BaseException | None, depth: int = 3) -> Any:
     """An exception as a value: type, text, arguments, attributes, cause and context."""
     if error is None or depth == 0:
@@ -220,7 +229,7 @@ def describe_error(error: BaseException | None, depth: int = 3) -> Any:
     return {
         "type": type(error),
         "text": str(error),
-        "args": error.args,
+        "args": tuple(map(described, error.args)),
         "attributes": attributes,
         "notes": getattr(error, "__notes__", None),
         "suppress": error.__suppress_context__,

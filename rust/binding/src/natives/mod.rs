@@ -13,6 +13,7 @@ mod text;
 mod users;
 mod yaml;
 mod yaml_keys;
+mod yaml_load;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -92,6 +93,9 @@ natives! {
     c"validate_schema" => schema::validate_schema, heavy;
     c"is_process_alive" => system::is_process_alive, heavy;
     c"dump_yaml_str" => yaml::dump_yaml_str, light;
+    c"safe_load" => yaml_load::safe_load, heavy;
+    c"read_yaml_str" => yaml_load::read_yaml_str, heavy;
+    c"read_yaml_all_str" => yaml_load::read_yaml_all_str, heavy;
     c"is_valid_user_hash" => users::is_valid_user_hash, light;
     c"get_user_hash" => users::get_user_hash, heavy;
     c"make_cluster_name_on_cloud" => users::make_cluster_name_on_cloud, heavy;

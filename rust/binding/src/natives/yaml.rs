@@ -22,10 +22,7 @@ pub(super) fn dump_yaml_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
     if let Some(resolvers) = frame.context(0) {
         check_lists(resolvers)?;
     }
-    // SAFETY: the call reads a number of the interpreter.
-    if unsafe { ffi::Py_GetRecursionLimit() } < RECURSION_LIMIT {
-        return Err(Decline::Platform);
-    }
+    check_recursion_limit()?;
     let mut stream = Stream::new();
     let mut document = Document::new();
     if let Ok(documents) = config.cast_exact::<PyList>() {
@@ -42,8 +39,13 @@ pub(super) fn dump_yaml_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
     from_ascii(frame.py(), [&stream.finish()])
 }
 
+pub(super) fn check_recursion_limit() -> Answer<()> {
+    // SAFETY: the call reads a number of the interpreter.
+    if unsafe { ffi::Py_GetRecursionLimit() } < RECURSION_LIMIT { Err(Decline::Platform) } else { Ok(()) }
+}
+
 /// Lists have no versions, and `add_implicit_resolver` appends to them in place.
-fn check_lists(snapshot: &Bound<'_, PyAny>) -> Answer<()> {
+pub(super) fn check_lists(snapshot: &Bound<'_, PyAny>) -> Answer<()> {
     let snapshot = snapshot.cast::<PyTuple>().map_err(|_| Decline::Guard)?;
     let count = snapshot.len();
     for at in (0..count - count % 2).step_by(2) {

@@ -20,7 +20,7 @@ pub(super) fn resolves(text: &[u8]) -> bool {
 }
 
 /// A boolean or null.
-fn is_word(text: &[u8]) -> bool {
+pub(crate) fn is_word(text: &[u8]) -> bool {
     const WORDS: [&str; 7] = ["yes", "no", "true", "false", "on", "off", "null"];
     // As it is, with a capital, or all in capitals.
     let is_cased = || text[1..].iter().all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase);
@@ -28,7 +28,7 @@ fn is_word(text: &[u8]) -> bool {
 }
 
 /// An integer or a float.
-fn is_number(text: &[u8]) -> bool {
+pub(crate) fn is_number(text: &[u8]) -> bool {
     let unsigned = match text {
         [b'-' | b'+', rest @ ..] => rest,
         _ => text,
@@ -95,7 +95,7 @@ fn is_sexagesimal(mut text: &[u8], maybe_integer: bool) -> bool {
 }
 
 /// A date, or a date and a time.
-fn is_timestamp(text: &[u8]) -> bool {
+pub(crate) fn is_timestamp(text: &[u8]) -> bool {
     let mut scan = Scan(text);
     let Some(()) = scan.digits(4, 4).and_then(|_| scan.byte(b"-")) else { return false };
     let Some(month) = scan.digits(1, 2) else { return false };

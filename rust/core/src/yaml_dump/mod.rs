@@ -8,7 +8,7 @@
 //! ASCII.
 
 mod document;
-mod implicit;
+pub(crate) mod implicit;
 mod scalar;
 mod stream;
 mod writers;

@@ -24,7 +24,7 @@ pub fn none_in<T: Unit>(text: &[T]) -> Answer<()> {
     if text.len() > MAX_LENGTH {
         return Err(Decline::Value);
     }
-    let tokens = scanner::scan(text)?;
+    let tokens = scanner::scan(text)?.tokens;
     parser::parse(&tokens, Composer { text, keys: Vec::new(), open: Vec::new(), anchors: Vec::new() })
 }
 
@@ -151,7 +151,7 @@ impl<T: Unit> parser::Nodes for Composer<'_, T> {
 
 fn decode<T: Unit>(text: &[T], kind: Kind) -> Answer<Key<'_, T>> {
     match kind {
-        Kind::Scalar(Scalar::Verbatim) => Ok(Key::Verbatim(text)),
+        Kind::Scalar(Scalar::Plain | Scalar::Verbatim) => Ok(Key::Verbatim(text)),
         Kind::Scalar(Scalar::Quoted) => Ok(Key::Decoded(unquote(text))),
         Kind::Scalar(Scalar::Escaped) => unescape(text).map(Key::Decoded),
         _ => Err(Decline::Value),
@@ -159,7 +159,7 @@ fn decode<T: Unit>(text: &[T], kind: Kind) -> Answer<Key<'_, T>> {
 }
 
 /// Halves the doubled quotes.
-fn unquote<T: Unit>(text: &[T]) -> Vec<u32> {
+pub(super) fn unquote<T: Unit>(text: &[T]) -> Vec<u32> {
     let mut units = text.iter().map(|unit| (*unit).into());
     let mut value = Vec::with_capacity(text.len());
     while let Some(character) = units.next() {
@@ -171,7 +171,7 @@ fn unquote<T: Unit>(text: &[T]) -> Vec<u32> {
     value
 }
 
-fn unescape<T: Unit>(text: &[T]) -> Answer<Vec<u32>> {
+pub(super) fn unescape<T: Unit>(text: &[T]) -> Answer<Vec<u32>> {
     let mut units = text.iter().map(|unit| (*unit).into());
     let mut value = Vec::with_capacity(text.len());
     while let Some(character) = units.next() {

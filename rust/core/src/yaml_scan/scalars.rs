@@ -1,4 +1,4 @@
-//! The ends of scalars, as `yaml.scanner.Scanner` finds them. Only keys are ever decoded.
+//! The ends of scalars, as `yaml.scanner.Scanner` finds them.
 
 use super::Unit;
 use super::scanner::{HASH, SPACE, Scanner, TAB, is_blank, is_break_or_end};
@@ -54,9 +54,13 @@ impl<T: Unit> Scanner<'_, T> {
                 let stop = match character {
                     0x3a => {
                         let next = self.peek(1);
+                        self.plain &= !(in_flow && is_flow_indicator(next));
                         is_blank(next) || (in_flow && is_flow_indicator(next))
                     }
-                    0x3f => in_flow,
+                    0x3f => {
+                        self.plain &= !in_flow;
+                        in_flow
+                    }
                     _ => is_blank(character) || (in_flow && is_flow_indicator(character)),
                 };
                 if stop {
@@ -74,7 +78,7 @@ impl<T: Unit> Scanner<'_, T> {
             }
         }
         // White space within the line is part of the value, as it stands.
-        let shape = if last_line == first_line { Scalar::Verbatim } else { Scalar::Folded };
+        let shape = if last_line == first_line { Scalar::Plain } else { Scalar::Folded };
         Self::scalar(start, end, shape)
     }
 
@@ -180,20 +184,23 @@ impl<T: Unit> Scanner<'_, T> {
         self.position += 1;
         let increment = self.scan_block_scalar_header()?;
         let least = (self.indent + 1).max(1);
-        let indent = match increment {
-            Some(increment) => {
-                let indent = least + increment - 1;
-                self.skip_block_scalar_breaks(indent);
-                indent
-            }
-            None => least.max(self.skip_block_scalar_start()),
+        let indent = if let Some(increment) = increment {
+            let indent = least + increment - 1;
+            self.skip_block_scalar_breaks(indent);
+            indent
+        } else {
+            let widest = self.skip_block_scalar_start();
+            // libyaml refuses a tab there.
+            self.plain &= self.peek(0) != TAB;
+            least.max(widest)
         };
         while self.column() == indent && self.peek(0) != 0 {
             self.skip_to_line_end();
             self.line_break();
             self.skip_block_scalar_breaks(indent);
         }
-        Ok(Self::scalar(start, self.position, Scalar::Folded))
+        let column = u16::try_from(indent).map_err(|_| Decline::Value)?;
+        Ok(Self::scalar(start, self.position, Scalar::Block(column)))
     }
 
     /// Steps over the rest of the first line; the indentation indicator, if there is one.

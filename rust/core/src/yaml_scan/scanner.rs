@@ -33,13 +33,23 @@ pub(super) struct Scanner<'t, T> {
     pub(super) allow_simple_key: bool,
     /// One for each flow level; the first is that of the block context.
     simple_keys: Vec<Option<SimpleKey>>,
+    /// See [`Scanned::plain`].
+    pub(super) plain: bool,
+}
+
+/// The tokens of a text.
+pub(super) struct Scanned {
+    pub(super) tokens: Vec<Token>,
+    /// Whether there is nothing that libyaml's scanner takes in another way, or might. Multi-line
+    /// scalars and what block scalars begin with isn't looked at.
+    pub(super) plain: bool,
 }
 
 /// All tokens of a text.
 ///
 /// # Errors
 /// `Value` if the original would raise, or might see something else.
-pub(super) fn scan<T: Unit>(text: &[T]) -> Answer<Vec<Token>> {
+pub(super) fn scan<T: Unit>(text: &[T]) -> Answer<Scanned> {
     check_characters(text)?;
     let mut scanner = Scanner {
         text,
@@ -52,9 +62,10 @@ pub(super) fn scan<T: Unit>(text: &[T]) -> Answer<Vec<Token>> {
         indents: Vec::new(),
         allow_simple_key: true,
         simple_keys: vec![None],
+        plain: true,
     };
     while scanner.fetch()? {}
-    Ok(scanner.tokens)
+    Ok(Scanned { tokens: scanner.tokens, plain: scanner.plain })
 }
 
 /// What the reader refuses, and line breaks and marks beyond ASCII, are for the original.
@@ -92,6 +103,11 @@ impl<T: Unit> Scanner<'_, T> {
         self.text.get(self.position + offset).map_or(0, |unit| (*unit).into())
     }
 
+    /// The character before this one.
+    fn before(&self) -> u32 {
+        self.position.checked_sub(1).and_then(|at| self.text.get(at)).map_or(0, |unit| (*unit).into())
+    }
+
     pub(super) fn column(&self) -> isize {
         (self.position - self.line_start).cast_signed()
     }
@@ -126,6 +142,13 @@ impl<T: Unit> Scanner<'_, T> {
         while self.peek(0) == SPACE {
             self.position += 1;
         }
+    }
+
+    /// Whether nothing but spaces or a comment is left of the line.
+    fn at_line_end(&self) -> bool {
+        let rest = self.text.get(self.position..).unwrap_or_default();
+        let next = rest.iter().map(|unit| (*unit).into()).find(|character| *character != SPACE);
+        next.is_none_or(|character| character == HASH || character == NEWLINE)
     }
 
     /// Whether `---` or `...` stands here, on its own.
@@ -212,6 +235,7 @@ impl<T: Unit> Scanner<'_, T> {
         loop {
             self.skip_spaces();
             if self.peek(0) == HASH {
+                self.plain &= self.position == self.line_start || self.before() == SPACE;
                 self.skip_to_line_end();
             }
             if !self.line_break() {
@@ -304,6 +328,7 @@ impl<T: Unit> Scanner<'_, T> {
         self.remove_simple_key()?;
         self.allow_simple_key = false;
         self.position += 3;
+        self.plain &= character == u32::from(b'-') && self.at_line_end();
         self.add(if character == u32::from(b'-') { Kind::DocumentStart } else { Kind::DocumentEnd });
         Ok(())
     }
@@ -358,6 +383,7 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     fn fetch_key(&mut self) -> Answer<()> {
+        self.plain = false;
         if !self.in_flow() {
             if !self.allow_simple_key {
                 return Err(Decline::Value);
@@ -376,12 +402,14 @@ impl<T: Unit> Scanner<'_, T> {
     fn fetch_value(&mut self) -> Answer<()> {
         if let Some(key) = self.take_simple_key() {
             // The tokens of the key are there already.
+            self.plain &= self.position - key.position < MAX_SIMPLE_KEY;
             self.insert(key.token, Kind::Key);
             if !self.in_flow() && self.add_indent(key.column)? {
                 self.insert(key.token, Kind::BlockMappingStart);
             }
             self.allow_simple_key = false;
         } else {
+            self.plain = false;
             if !self.in_flow() {
                 if !self.allow_simple_key {
                     return Err(Decline::Value);
@@ -398,6 +426,7 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     fn fetch_name(&mut self, kind: Kind) -> Answer<()> {
+        self.plain = false;
         self.save_simple_key()?;
         self.allow_simple_key = false;
         self.position += 1;

@@ -25,7 +25,9 @@ pub(super) enum Kind {
 /// How the value of a scalar relates to its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scalar {
-    /// The value is what stands between the token's ends.
+    /// Without quotes on one line: the value is what stands between the token's ends.
+    Plain,
+    /// Between quotes on one line; the value is the text as it stands.
     Verbatim,
     /// Between single quotes on one line, with doubled ones in it.
     Quoted,
@@ -33,6 +35,8 @@ pub(super) enum Scalar {
     Escaped,
     /// Over several lines; a key is never like that unless `?` is before it.
     Folded,
+    /// After `|` or `>`, with the column in which its lines begin.
+    Block(u16),
 }
 
 /// A token and where its value is in the text: that of a scalar, or the name of an anchor.

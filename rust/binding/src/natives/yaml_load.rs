@@ -1,0 +1,187 @@
+//! `safe_load`, `read_yaml_str` and `read_yaml_all_str`: objects are made as the core tells of them.
+//!
+//! Context: the lists of implicit resolvers, each followed by a tuple of what it must hold.
+
+use std::ffi::c_uint;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList};
+use sky_rs_core::yaml_scan::load::{Builder, load};
+use sky_rs_core::{Answer, Decline};
+
+use super::yaml::{check_lists, check_recursion_limit};
+use crate::frame::{Argument, Frame, exact_str, required};
+use crate::gil::clear_error;
+use crate::text::{Units, from_kind, units};
+
+pub(super) fn safe_load<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [stream] = frame.bind(["stream"], 1)?;
+    only_document(frame, required(stream)?)
+}
+
+pub(super) fn read_yaml_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [text] = frame.bind(["yaml_str"], 1)?;
+    let document = only_document(frame, required(text)?)?;
+    if is_true(&document)? { Ok(document) } else { Ok(PyDict::new(frame.py()).into_any()) }
+}
+
+pub(super) fn read_yaml_all_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let [text] = frame.bind(["yaml_str"], 1)?;
+    let mut documents = documents(frame, required(text)?)?;
+    if documents.is_empty() {
+        documents.push(PyDict::new(frame.py()).into_any());
+    }
+    let list = PyList::empty(frame.py());
+    for document in documents {
+        append(&list, &document)?;
+    }
+    Ok(list.into_any())
+}
+
+/// The document of a stream that has no other, or `None`.
+fn only_document<'py>(frame: &Frame<'_, 'py>, text: Argument<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    let mut documents = documents(frame, text)?;
+    match documents.pop() {
+        None => Ok(frame.py().None().into_bound(frame.py())),
+        Some(document) if documents.is_empty() => Ok(document),
+        Some(_) => Err(Decline::Value),
+    }
+}
+
+fn documents<'py>(frame: &Frame<'_, 'py>, text: Argument<'_, 'py>) -> Answer<Vec<Bound<'py, PyAny>>> {
+    let text = exact_str(text)?;
+    if let Some(resolvers) = frame.context(0) {
+        check_lists(resolvers)?;
+    }
+    check_recursion_limit()?;
+    let mut builder = Objects { py: frame.py(), open: Vec::new(), documents: Vec::new() };
+    match units(text) {
+        Units::Ascii(units) | Units::Latin1(units) => load(units, &mut builder),
+        Units::Ucs2(units) => load(units, &mut builder),
+        Units::Ucs4(units) => load(units, &mut builder),
+    }?;
+    Ok(builder.documents)
+}
+
+/// A collection that has been begun.
+enum Collection<'py> {
+    Sequence(Bound<'py, PyList>),
+    /// With the key whose value comes next.
+    Mapping(Bound<'py, PyDict>, Option<Bound<'py, PyAny>>),
+}
+
+/// What has been made so far.
+struct Objects<'py> {
+    py: Python<'py>,
+    open: Vec<Collection<'py>>,
+    documents: Vec<Bound<'py, PyAny>>,
+}
+
+impl<'py> Objects<'py> {
+    /// Puts a complete object where it belongs.
+    fn add(&mut self, object: Bound<'py, PyAny>) -> Answer<()> {
+        match self.open.last_mut() {
+            None => self.documents.push(object),
+            Some(Collection::Sequence(list)) => append(list, &object)?,
+            Some(Collection::Mapping(dict, key)) => match key.take() {
+                None => *key = Some(object),
+                Some(key) => set_item(dict, &key, &object)?,
+            },
+        }
+        Ok(())
+    }
+}
+
+impl<T: Kind> Builder<T> for Objects<'_> {
+    fn null(&mut self) -> Answer<()> {
+        self.add(self.py.None().into_bound(self.py))
+    }
+
+    fn boolean(&mut self, value: bool) -> Answer<()> {
+        self.add(PyBool::new(self.py, value).to_owned().into_any())
+    }
+
+    fn integer(&mut self, value: i64) -> Answer<()> {
+        self.add(PyInt::new(self.py, value).into_any())
+    }
+
+    fn float(&mut self, value: f64) -> Answer<()> {
+        self.add(PyFloat::new(self.py, value).into_any())
+    }
+
+    fn text(&mut self, value: &[T]) -> Answer<()> {
+        // SAFETY: the kind is that of the units.
+        self.add(unsafe { from_kind(self.py, T::KIND, value) }?)
+    }
+
+    fn wide_text(&mut self, value: &[u32]) -> Answer<()> {
+        // SAFETY: the kind is that of the units, none of which is beyond Unicode.
+        self.add(unsafe { from_kind(self.py, ffi::PyUnicode_4BYTE_KIND, value) }?)
+    }
+
+    fn begin(&mut self, mapping: bool) -> Answer<()> {
+        // Collections can't be keys.
+        if let Some(Collection::Mapping(_, None)) = self.open.last() {
+            return Err(Decline::Value);
+        }
+        self.open.push(if mapping {
+            Collection::Mapping(PyDict::new(self.py), None)
+        } else {
+            Collection::Sequence(PyList::empty(self.py))
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Answer<()> {
+        let object = match self.open.pop().ok_or(Decline::Value)? {
+            Collection::Sequence(list) => list.into_any(),
+            Collection::Mapping(dict, _) => dict.into_any(),
+        };
+        self.add(object)
+    }
+}
+
+/// Code units of a `str`.
+trait Kind {
+    const KIND: c_uint;
+}
+
+impl Kind for u8 {
+    const KIND: c_uint = ffi::PyUnicode_1BYTE_KIND;
+}
+
+impl Kind for u16 {
+    const KIND: c_uint = ffi::PyUnicode_2BYTE_KIND;
+}
+
+impl Kind for u32 {
+    const KIND: c_uint = ffi::PyUnicode_4BYTE_KIND;
+}
+
+fn append(list: &Bound<'_, PyList>, object: &Bound<'_, PyAny>) -> Answer<()> {
+    // SAFETY: both are alive; nobody else has seen the list.
+    check(list.py(), unsafe { ffi::PyList_Append(list.as_ptr(), object.as_ptr()) })
+}
+
+fn set_item(dict: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> Answer<()> {
+    // SAFETY: all three are alive, and the key is plain, so that no Python code runs.
+    check(dict.py(), unsafe { ffi::PyDict_SetItem(dict.as_ptr(), key.as_ptr(), object.as_ptr()) })
+}
+
+/// Plain data has a truth without any Python code.
+fn is_true(object: &Bound<'_, PyAny>) -> Answer<bool> {
+    // SAFETY: the object is alive.
+    let truth = unsafe { ffi::PyObject_IsTrue(object.as_ptr()) };
+    check(object.py(), truth.min(0))?;
+    Ok(truth != 0)
+}
+
+/// What the interpreter returns where there may be no memory.
+fn check(py: Python<'_>, status: i32) -> Answer<()> {
+    if status < 0 {
+        clear_error(py);
+        return Err(Decline::Os);
+    }
+    Ok(())
+}

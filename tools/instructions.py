@@ -87,6 +87,7 @@ def workloads() -> list[Workload]:
         Workload(SUBPROCESS, "get_parallel_threads", "", ()),
         Workload(YAML, "dump_yaml_str", "a task", (TASK,)),
         Workload(YAML, "check_no_duplicate_keys", "a task", (TEXT,)),
+        Workload(YAML, "safe_load", "a task", (TEXT,)),
         Workload(COMMON, "validate_schema", "a task", (TASK, _schema())),
         Workload(COMMON, "is_valid_user_hash", "", ("a1b2c3d4",)),
         Workload(COMMON, "make_cluster_name_on_cloud", "", ("a.training_run", 10, False)),

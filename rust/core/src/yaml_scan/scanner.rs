@@ -366,15 +366,22 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_block_entry(&mut self) -> Answer<()> {
-        if !self.in_flow() {
-            if !self.allow_simple_key {
-                return Err(Decline::Value);
-            }
-            if self.add_indent(self.column())? {
-                self.add(Kind::BlockSequenceStart);
-            }
+    /// Outside flow collections a deeper indentation begins a collection.
+    fn begin_block(&mut self, start: Kind) -> Answer<()> {
+        if self.in_flow() {
+            return Ok(());
         }
+        if !self.allow_simple_key {
+            return Err(Decline::Value);
+        }
+        if self.add_indent(self.column())? {
+            self.add(start);
+        }
+        Ok(())
+    }
+
+    fn fetch_block_entry(&mut self) -> Answer<()> {
+        self.begin_block(Kind::BlockSequenceStart)?;
         self.allow_simple_key = true;
         self.remove_simple_key()?;
         self.position += 1;
@@ -384,14 +391,7 @@ impl<T: Unit> Scanner<'_, T> {
 
     fn fetch_key(&mut self) -> Answer<()> {
         self.plain = false;
-        if !self.in_flow() {
-            if !self.allow_simple_key {
-                return Err(Decline::Value);
-            }
-            if self.add_indent(self.column())? {
-                self.add(Kind::BlockMappingStart);
-            }
-        }
+        self.begin_block(Kind::BlockMappingStart)?;
         self.allow_simple_key = !self.in_flow();
         self.remove_simple_key()?;
         self.position += 1;
@@ -410,14 +410,7 @@ impl<T: Unit> Scanner<'_, T> {
             self.allow_simple_key = false;
         } else {
             self.plain = false;
-            if !self.in_flow() {
-                if !self.allow_simple_key {
-                    return Err(Decline::Value);
-                }
-                if self.add_indent(self.column())? {
-                    self.add(Kind::BlockMappingStart);
-                }
-            }
+            self.begin_block(Kind::BlockMappingStart)?;
             self.allow_simple_key = !self.in_flow();
         }
         self.position += 1;

@@ -39,6 +39,7 @@ class Workload(NamedTuple):
         return f"{self.function}: {self.what}" if self.what else self.function
 
 
+LOG = ("x" * 63 + "\n") * 128
 SENTENCE = " ".join(f"word{number}" for number in range(100))
 COMMON, SUBPROCESS, YAML = "common_utils", "subprocess_utils", "yaml_utils"
 ARGV = ["sky", "launch", "--env", "A=b", "--secret", "HF_TOKEN=hf_01", "task.yaml"]
@@ -71,7 +72,8 @@ run: |
 """
 
 
-def workloads() -> list[Workload]:
+def workloads(log: str = "") -> list[Workload]:
+    """The calls; ``log`` is a file of `LOG`."""
     return [
         Workload(COMMON, "base36_encode", "an md5", ("d41d8cd98f00b204e9800998ecf8427e",)),
         Workload(COMMON, "format_float", "1.0", (1.0,)),
@@ -81,8 +83,8 @@ def workloads() -> list[Workload]:
         Workload(COMMON, "truncate_long_string", "short", ("a short string",)),
         Workload(COMMON, "truncate_long_string", "long", (SENTENCE,)),
         Workload(COMMON, "truncate_long_string", "middle", (SENTENCE, 60, True)),
-        Workload(COMMON, "read_last_n_lines", "10 lines", (__file__, 10)),
-        Workload(COMMON, "hash_file", "md5 of this file", (__file__, "md5")),
+        Workload(COMMON, "read_last_n_lines", "10 lines", (log, 10)),
+        Workload(COMMON, "hash_file", "8 KiB, md5", (log, "md5")),
         Workload(COMMON, "get_mem_size_gb", "", ()),
         Workload(SUBPROCESS, "get_parallel_threads", "", ()),
         Workload(YAML, "dump_yaml_str", "a task", (TASK,)),
@@ -106,7 +108,7 @@ def _schema() -> Any:
     return schemas.get_task_schema()
 
 
-def measured_process() -> None:
+def measured_process(folder: str) -> None:
     """Runs under callgrind, which writes its counts down at each `os.getppid`."""
     import importlib
 
@@ -117,8 +119,10 @@ def measured_process() -> None:
 
     os.environ.pop("SKYPILOT_POD_MEMORY_GB_LIMIT", None)
     sky_rs_patch.enable()
+    log = pathlib.Path(folder) / "log"
+    log.write_text(LOG)
     routes = []
-    for workload in workloads():
+    for workload in workloads(str(log)):
         module = importlib.import_module(f"sky.utils.{workload.module}")
         function = getattr(module, workload.function)
         loop = _loop(function, workload.arguments)
@@ -168,6 +172,7 @@ def count(folder: pathlib.Path) -> dict[str, Counts]:
     """
     command = ["valgrind", "--tool=callgrind", "--dump-before=getppid"]
     command += [f"--callgrind-out-file={folder}/out", sys.executable, __file__, "--measured"]
+    command += ["--folder", str(folder)]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("SKYPILOT_USE_RUST", None)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -268,9 +273,10 @@ def main() -> int:
     parser.add_argument("--bound", type=float, default=10, metavar="PERCENT")
     parser.add_argument("--json", type=pathlib.Path, help="write the counts there, too")
     parser.add_argument("--measured", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measured:
-        measured_process()
+        measured_process(options.folder)
         return 0
     if shutil.which("valgrind") is None:
         print("instructions.py: valgrind is missing (Debian: apt-get install valgrind)")

@@ -9,13 +9,10 @@ resolvers, which have no versions, are compared by the native function at each c
 from __future__ import annotations
 
 import builtins
-import hashlib
-import re
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch import _fingerprints
+from sky_rs_patch import _pyyaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,14 +105,13 @@ def examine(walk: Walk, _: FunctionType) -> tuple[object, ...]:
     problem = _problem()
     if problem:
         raise Suspect(problem)
-    resolvers = _yaml().SafeDumper.yaml_implicit_resolvers
-    return (tuple(part for found in resolvers.values() for part in (found, tuple(found))),)
+    return (_pyyaml.resolver_lists(_pyyaml.package().SafeDumper),)
 
 
 def _watch(walk: Walk) -> None:
-    dumper: Any = _yaml().SafeDumper
+    dumper: Any = _pyyaml.package().SafeDumper
     walk.frozen += [(vars(module), module.__name__) for module in _modules()]
-    walk.frozen += [(cls, _name(cls)) for cls in _plain_classes()]
+    walk.frozen += [(cls, _pyyaml.class_name(cls)) for cls in _plain_classes()]
     walk.frozen += [
         (getattr(dumper, name), f"yaml.SafeDumper.{name}")
         for name in (
@@ -132,40 +128,15 @@ def _watch(walk: Walk) -> None:
 
 def _problem() -> str | None:
     """In what PyYAML, or one of its registries, isn't as the native function knows it."""
-    yaml = _yaml()
-    if sources_digest() not in _KNOWN_SOURCES:
+    yaml = _pyyaml.package()
+    if _pyyaml.sources_digest(_modules()) not in _KNOWN_SOURCES:
         return f"PyYAML {yaml.__version__} is not known"
-    for name, known in _KNOWN_FUNCTIONS.items():
-        try:
-            found = _fingerprints.fingerprint(getattr(yaml, name))
-        except _fingerprints.Unknown as unknown:
-            return str(unknown)
-        if found != known:
-            return f"yaml.{name} of PyYAML {yaml.__version__} is not known"
     return (
-        next(_foreign_names(), None)
+        _pyyaml.unknown_function(_KNOWN_FUNCTIONS)
+        or next(_foreign_names(), None)
         or next(_foreign_attributes(), None)
         or next(_changed_registries(), None)
     )
-
-
-def sources_digest() -> str:
-    """The digest of the modules' sources, whatever their line ends are."""
-    digest = hashlib.sha256()
-    for module in _modules():
-        digest.update(Path(str(module.__file__)).read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:16]
-
-
-def resolvers_digest() -> str:
-    """The digest of what is known as implicit: tags and patterns by first character."""
-    resolvers = _yaml().SafeDumper.yaml_implicit_resolvers
-    content = [
-        (first, [(tag, pattern.pattern, pattern.flags) for tag, pattern in found])
-        for first, found in sorted(resolvers.items())
-        if all(type(pattern) is re.Pattern for _, pattern in found)
-    ]
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
 def _foreign_names() -> Iterator[str]:
@@ -188,49 +159,29 @@ def _foreign_names() -> Iterator[str]:
 
 def _foreign_attributes() -> Iterator[str]:
     """Attributes of the classes that PyYAML's source doesn't give them."""
-    dumper = _yaml().SafeDumper
+    dumper = _pyyaml.package().SafeDumper
     if tuple(cls.__qualname__ for cls in dumper.__mro__[:-1]) != _MRO:
         yield "yaml.SafeDumper has other bases"
-    for cls in (*dumper.__mro__[:-1], *_plain_classes()):
-        methods = 0
-        source = getattr(_module_of(cls), "__file__", None)
-        for name, value in vars(cls).items():
-            function = value.__func__ if type(value) is classmethod else value
-            if type(function) is FunctionType:
-                methods += 1
-                code = function.__code__
-                if (code.co_filename, code.co_name) != (source, name):
-                    yield f"{_name(cls)}.{name} was replaced"
-            elif name in _DATA:
-                if type(value) is not type(_DATA[name]) or value != _DATA[name]:
-                    yield f"{_name(cls)}.{name} was changed"
-            elif name not in _REGISTRIES and name not in _ANY_CLASS:
-                yield f"{_name(cls)}.{name} is not known"
-        if methods != _METHODS.get(cls.__qualname__, methods):
-            yield f"{_name(cls)} lacks a method"
+    yield from _pyyaml.foreign_attributes(
+        (*dumper.__mro__[:-1], *_plain_classes()),
+        _modules(),
+        data=_DATA,
+        methods=_METHODS,
+        others=_ANY_CLASS.union(_REGISTRIES),
+    )
 
 
 def _changed_registries() -> Iterator[str]:
-    dumper = _yaml().SafeDumper
+    dumper = _pyyaml.package().SafeDumper
     for cls, method in _REPRESENTERS.items():
         if dumper.yaml_representers.get(cls) is not getattr(dumper, method):
             yield f"yaml.SafeDumper represents {cls.__qualname__} in another way"
-    if resolvers_digest() != _KNOWN_RESOLVERS:
+    if _pyyaml.resolvers_digest(_pyyaml.package().SafeDumper) != _KNOWN_RESOLVERS:
         yield "the implicit resolvers of yaml.SafeDumper were changed"
 
 
-def _yaml() -> Any:
-    import yaml
-
-    return yaml
-
-
 def _modules() -> list[ModuleType]:
-    return [getattr(_yaml(), name) for name in _MODULES]
-
-
-def _module_of(cls: type) -> ModuleType | None:
-    return next((m for m in _modules() if m.__name__ == cls.__module__), None)
+    return _pyyaml.modules(_MODULES)
 
 
 def _defined(module: ModuleType) -> list[type]:
@@ -245,13 +196,9 @@ def _defined(module: ModuleType) -> list[type]:
 
 def _plain_classes() -> list[type]:
     """Those whose instances a dump makes: events, nodes, and the analysis of a scalar."""
-    yaml = _yaml()
+    yaml = _pyyaml.package()
     return [
         *_defined(yaml.events),
         *_defined(yaml.nodes),
         *(cls for cls in _defined(yaml.emitter) if cls.__qualname__ == "ScalarAnalysis"),
     ]
-
-
-def _name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -9,13 +9,10 @@ have no versions, are compared by the native functions at each call.
 from __future__ import annotations
 
 import builtins
-import hashlib
-import re
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch import _fingerprints
+from sky_rs_patch import _pyyaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,63 +99,38 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     unavailable = "_c_extension_unavailable"
     label = f"{original.__module__}.{unavailable}"
     walk.entry(original.__globals__, unavailable, (False,), label)
-    yaml = _yaml()
+    yaml = _pyyaml.package()
     for module in (*_modules(), yaml._yaml):
         walk.frozen.append((vars(module), module.__name__))
     for cls in (*_nodes(), yaml.CSafeLoader):
         walk.freeze(cls, f"yaml.{cls.__qualname__}")
     for name in (*_REGISTRIES, "bool_values"):
         walk.frozen.append((getattr(yaml.CSafeLoader, name), f"yaml.CSafeLoader.{name}"))
-    return (resolver_lists(),)
+    return (_pyyaml.resolver_lists(yaml.CSafeLoader),)
 
 
 def known_pyyaml() -> str | None:
     """Are PyYAML, its libyaml and its registries as the native functions know them?"""
-    yaml = _yaml()
-    if yaml.__version__ not in _RELEASES or sources_digest() not in _KNOWN_SOURCES:
+    yaml = _pyyaml.package()
+    if (
+        yaml.__version__ not in _RELEASES
+        or _pyyaml.sources_digest(_modules()) not in _KNOWN_SOURCES
+    ):
         return f"PyYAML {yaml.__version__} is not known"
     if not yaml.__with_libyaml__:
         return "PyYAML has no libyaml"
     if yaml._yaml.get_version() != _LIBYAML:
         return f"libyaml {yaml._yaml.get_version_string()} is not known"
-    for name, known in _KNOWN_FUNCTIONS.items():
-        try:
-            found = _fingerprints.fingerprint(getattr(yaml, name))
-        except _fingerprints.Unknown as unknown:
-            return str(unknown)
-        if found != known:
-            return f"yaml.{name} of PyYAML {yaml.__version__} is not known"
-    return next(_foreign_names(), None) or next(_foreign_attributes(), None)
-
-
-def resolver_lists() -> tuple[Any, ...]:
-    """The implicit resolvers' lists, each followed by a tuple of what it holds."""
-    resolvers = _yaml().CSafeLoader.yaml_implicit_resolvers
-    return tuple(part for found in resolvers.values() for part in (found, tuple(found)))
-
-
-def sources_digest() -> str:
-    """The digest of the modules' sources, whatever their line ends are."""
-    digest = hashlib.sha256()
-    for module in _modules():
-        digest.update(Path(str(module.__file__)).read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:16]
-
-
-def resolvers_digest() -> str:
-    """The digest of what is known as implicit: tags and patterns by first character."""
-    resolvers = _yaml().CSafeLoader.yaml_implicit_resolvers
-    content = [
-        (first, [(tag, pattern.pattern, pattern.flags) for tag, pattern in found])
-        for first, found in sorted(resolvers.items())
-        if all(type(pattern) is re.Pattern for _, pattern in found)
-    ]
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    return (
+        _pyyaml.unknown_function(_KNOWN_FUNCTIONS)
+        or next(_foreign_names(), None)
+        or next(_foreign_attributes(), None)
+    )
 
 
 def _foreign_names() -> Iterator[str]:
     """Globals of the modules that aren't PyYAML's own, or hide builtins."""
-    yaml = _yaml()
+    yaml = _pyyaml.package()
     for module in (*_modules(), yaml._yaml):
         for name, value in vars(module).items():
             if name in vars(builtins) and not name.startswith("__"):
@@ -176,29 +148,19 @@ def _foreign_names() -> Iterator[str]:
 
 def _foreign_attributes() -> Iterator[str]:
     """What isn't in the classes as PyYAML's source has it."""
-    yaml = _yaml()
+    yaml = _pyyaml.package()
     loader: Any = yaml.CSafeLoader
     if tuple(cls.__qualname__ for cls in loader.__mro__) != _MRO:
         yield "yaml.CSafeLoader has other bases"
     if loader.__mro__[1] is not yaml._yaml.CParser:
         yield "yaml.CSafeLoader has another parser"
-    for cls in (*(cls for cls in loader.__mro__ if cls.__qualname__ in _METHODS), *_nodes()):
-        methods = 0
-        source = next((m.__file__ for m in _modules() if m.__name__ == cls.__module__), None)
-        for name, value in vars(cls).items():
-            function = value.__func__ if type(value) is classmethod else value
-            if type(function) is FunctionType:
-                methods += 1
-                code = function.__code__
-                if (code.co_filename, code.co_name) != (source, name):
-                    yield f"{cls.__module__}.{cls.__qualname__}.{name} was replaced"
-            elif name in _DATA:
-                if type(value) is not type(_DATA[name]) or value != _DATA[name]:
-                    yield f"{cls.__module__}.{cls.__qualname__}.{name} was changed"
-            elif name not in _REGISTRIES and name not in _ANY_CLASS:
-                yield f"{cls.__module__}.{cls.__qualname__}.{name} is not known"
-        if methods != _METHODS.get(cls.__qualname__, methods):
-            yield f"{cls.__module__}.{cls.__qualname__} lacks a method"
+    yield from _pyyaml.foreign_attributes(
+        (*(cls for cls in loader.__mro__ if cls.__qualname__ in _METHODS), *_nodes()),
+        _modules(),
+        data=_DATA,
+        methods=_METHODS,
+        others=_ANY_CLASS.union(_REGISTRIES),
+    )
     constructor = yaml.constructor.SafeConstructor
     for tag in _CONSTRUCTORS:
         found = loader.yaml_constructors.get(f"tag:yaml.org,2002:{tag}")
@@ -206,19 +168,13 @@ def _foreign_attributes() -> Iterator[str]:
             yield f"yaml.CSafeLoader makes a {tag} in another way"
     if loader.yaml_path_resolvers:
         yield "PyYAML has path resolvers"
-    if resolvers_digest() != _KNOWN_RESOLVERS:
+    if _pyyaml.resolvers_digest(_pyyaml.package().CSafeLoader) != _KNOWN_RESOLVERS:
         yield "the implicit resolvers of yaml.CSafeLoader were changed"
 
 
-def _yaml() -> Any:
-    import yaml
-
-    return yaml
-
-
 def _modules() -> list[ModuleType]:
-    return [getattr(_yaml(), name) for name in _MODULES]
+    return _pyyaml.modules(_MODULES)
 
 
 def _nodes() -> list[type]:
-    return [vars(_yaml().nodes)[name] for name in _NODES]
+    return [vars(_pyyaml.package().nodes)[name] for name in _NODES]

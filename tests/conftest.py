@@ -10,7 +10,7 @@ from sky_rs_patch import _finder, _opt_in, _stats, _switch
 os.environ.setdefault("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
 
 # On a CI service pytest shortens no line and Hypothesis takes no seed. The runs that tests start
-# are the same everywhere; how this run itself behaves has been decided by now.
+# are the same everywhere.
 for _variable in ("BUILD_NUMBER", "CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD"):
     os.environ.pop(_variable, None)
 

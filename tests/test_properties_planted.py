@@ -17,7 +17,17 @@ import pytest
 import test_properties_files as files
 import test_properties_system as system
 import test_properties_text as text
-from differential import COMMON, FALLBACK, HASTY, SUBPROCESS, enable, home, planted, proxy_of
+from differential import (
+    COMMON,
+    FALLBACK,
+    HASTY,
+    SUBPROCESS,
+    difference,
+    enable,
+    home,
+    planted,
+    proxy_of,
+)
 
 import sky_rs_patch
 
@@ -743,6 +753,15 @@ def test_a_route_that_always_declines_proves_nothing():
             text.test_base36_encode_of_anything.run(**HASTY)
         with pytest.raises(AssertionError, match="Rust answered none"):
             text.test_base36_encode_of_hexadecimal.run(**HASTY)
+
+
+def test_where_an_object_lies_is_no_difference():
+    """Each side is given its own objects, and their representations get into messages."""
+    texts = [f"No log in {thing!r}: [Errno 24]" for thing in (object(), object())]
+    assert texts[0] != texts[1]
+    assert difference({"error": texts[0]}, {"error": texts[1]}) is None
+    assert difference({"error": texts[0]}, {"error": texts[1] + "."}) is not None
+    assert difference("port 0x10", "port 0x11") is not None
 
 
 def test_planted_errors_leave_nothing_behind():

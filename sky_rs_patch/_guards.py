@@ -98,6 +98,7 @@ class Walk:
         self.frozen: list[Frozen] = []
         self._seen_entries: set[tuple[int, str | type]] = set()
         self._seen_objects: set[int] = set()
+        self._depths: dict[int, int] = {}
         self._suspects: list[str] = []
 
     def function(self, function: FunctionType, depth: int = 0) -> None:
@@ -129,6 +130,13 @@ class Walk:
             self.frozen.append((content, name))
         if self._suspects:
             raise Suspect(self._suspects[0])
+
+    def has_walked(self, function: FunctionType, depth: int) -> bool:
+        """Whether ``examine`` has been here before, and no deeper; notes that it was."""
+        if self._depths.get(id(function), _MAX_DEPTH + 1) <= depth:
+            return True
+        self._depths[id(function)] = depth
+        return False
 
     def _chain(self, namespace: dict[str, Any], chain: tuple[str, ...], depth: int) -> None:
         name, *attributes = chain

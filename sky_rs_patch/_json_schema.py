@@ -59,9 +59,7 @@ _ANY_CLASS = frozenset({"__doc__", "__class_getitem__", "__init_subclass__", "__
 
 def known_release() -> str | None:
     """Is jsonschema of a release that the native function was compared with?"""
-    from importlib import metadata
-
-    version = metadata.version("jsonschema")
+    version = _version()
     try:
         release = tuple(map(int, version.split(".")[:2]))
     except ValueError:
@@ -69,6 +67,16 @@ def known_release() -> str | None:
     return (
         None if _FIRST_RELEASE <= release <= _LAST_RELEASE else f"jsonschema {version} is not known"
     )
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    distribution = metadata.distribution("jsonschema")
+    # To parse all of it, as the property does, takes longer than all else that is done here.
+    header = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
+    versions = [line[9:] for line in header.split("\n") if line.startswith("Version: ")]
+    return versions[0].strip() if len(versions) == 1 else distribution.version
 
 
 def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
@@ -195,6 +203,8 @@ def _config(walk: Walk) -> type | None:
 
 def _function(walk: Walk, function: Any, depth: int = 0) -> None:
     """The global names that a function of jsonschema reads, and those of what it calls."""
+    if walk.has_walked(function, depth):
+        return
     namespace = function.__globals__
     home = str(namespace.get("__name__"))
     for name, *attributes in _bytecode.global_chains(function.__code__):

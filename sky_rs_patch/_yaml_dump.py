@@ -84,7 +84,7 @@ _ANY_CLASS = frozenset(
 #: Digests of the seven modules' sources: of PyYAML 6.0, 6.0.1, 6.0.2 and 6.0.3.
 _KNOWN_SOURCES = frozenset({"337825341e7cff3c"})
 #: Fingerprints of ``yaml.dump`` and ``yaml.dump_all``, of the same.
-_KNOWN_FUNCTIONS = {"dump": "ec40d4c5af49098c", "dump_all": "3c49580f03aa50a1"}
+KNOWN_FUNCTIONS = {"dump": "ec40d4c5af49098c", "dump_all": "3c49580f03aa50a1"}
 #: Digest of the implicit resolvers, of the same.
 _KNOWN_RESOLVERS = "4a11c7e3a463928a"
 
@@ -132,7 +132,7 @@ def _problem() -> str | None:
     if _pyyaml.sources_digest(_modules()) not in _KNOWN_SOURCES:
         return f"PyYAML {yaml.__version__} is not known"
     return (
-        _pyyaml.unknown_function(_KNOWN_FUNCTIONS)
+        _pyyaml.unknown_function(KNOWN_FUNCTIONS)
         or next(_foreign_names(), None)
         or next(_foreign_attributes(), None)
         or next(_changed_registries(), None)

@@ -88,7 +88,7 @@ _LIBYAML = (0, 2, 5)
 #: Digests of the four modules' sources, of these releases.
 _KNOWN_SOURCES = frozenset({"1c7da7c4a810dd21"})
 #: Fingerprints of ``yaml.load`` and ``yaml.load_all``, of the same.
-_KNOWN_FUNCTIONS = {"load": "70fb088e54f86ec4", "load_all": "6e64f699404101a3"}
+KNOWN_FUNCTIONS = {"load": "70fb088e54f86ec4", "load_all": "6e64f699404101a3"}
 #: Digest of the implicit resolvers, of the same.
 _KNOWN_RESOLVERS = "4a11c7e3a463928a"
 
@@ -122,7 +122,7 @@ def known_pyyaml() -> str | None:
     if yaml._yaml.get_version() != _LIBYAML:
         return f"libyaml {yaml._yaml.get_version_string()} is not known"
     return (
-        _pyyaml.unknown_function(_KNOWN_FUNCTIONS)
+        _pyyaml.unknown_function(KNOWN_FUNCTIONS)
         or next(_foreign_names(), None)
         or next(_foreign_attributes(), None)
     )

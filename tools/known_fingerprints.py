@@ -2,10 +2,11 @@
 
     python tools/known_fingerprints.py --python python3.9 --python python3.10 ... WHEEL...
 
-Each wheel is a SkyPilot release (``pip download --no-deps skypilot==X``). The first file lists,
-for every function that a route stands for or reads, the fingerprints that were found and the
-releases that have them; which of them a native function equals is said in ``_routes.py``. The
-second one lists the code that each Python makes of these functions.
+Each wheel is a SkyPilot release (``pip download --no-deps skypilot==X``) or one of PyYAML. The
+first file lists, for every function that a route stands for or reads, the fingerprints that were
+found and the releases that have them; which of them a native function equals is said in
+``_routes.py``. The second one lists the code that each Python makes of these functions and of
+those of PyYAML that routes know.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from sky_rs_patch import _fingerprints, _routes
+from sky_rs_patch import _fingerprints, _routes, _yaml_dump, _yaml_load
 
 PACKAGE = pathlib.Path(_routes.__file__).parent
 
@@ -43,6 +44,10 @@ def wanted() -> dict[str, set[str]]:
     return names
 
 
+def wanted_of_pyyaml() -> dict[str, set[str]]:
+    return {"yaml": {*_yaml_dump.KNOWN_FUNCTIONS, *_yaml_load.KNOWN_FUNCTIONS}}
+
+
 def release(path: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", pathlib.Path(path).name.split("-")[1]))
 
@@ -51,12 +56,14 @@ def sources(wheels: list[str]) -> Iterator[tuple[str, str, set[str], bytes]]:
     """Release, module, names that are wanted, source; the oldest release first."""
     for wheel in sorted(wheels, key=release):
         with zipfile.ZipFile(wheel) as archive:
-            for module, names in wanted().items():
-                try:
-                    source = archive.read(module.replace(".", "/") + ".py")
-                except KeyError:
+            content = frozenset(archive.namelist())
+            for module, names in {**wanted(), **wanted_of_pyyaml()}.items():
+                path = module.replace(".", "/")
+                files = {f"{path}.py", f"{path}/__init__.py"} & content
+                if not files:
                     # Not every SkyPilot has all of them.
                     continue
+                source = archive.read(files.pop())
                 yield pathlib.Path(wheel).name.split("-")[1], module, names, source
 
 
@@ -100,6 +107,8 @@ def write(name: str, docstring: str, comment: str, constant: str, lines: list[st
 def write_fingerprints(wheels: list[str]) -> None:
     found: dict[str, dict[str, list[str]]] = {}
     for version, module, names, source in sources(wheels):
+        if module not in wanted():
+            continue
         for name, definition in definitions(source, names).items():
             prints = found.setdefault(f"{module}.{name}", {})
             prints.setdefault(_fingerprints.of_definition(definition), []).append(version)

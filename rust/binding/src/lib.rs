@@ -5,6 +5,7 @@
 //! `proxy`, `route`, `switch`, `text`, `watch`, and the few C calls of `natives`.
 
 mod bare;
+mod bytecode;
 mod counters;
 mod frame;
 mod freezer;
@@ -51,6 +52,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
     module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;
+    bytecode::add_functions(module)?;
     limits::add_functions(module)?;
     bare::add_functions(module)
 }

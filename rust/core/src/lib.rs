@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base36;
+pub mod bytecode;
 pub mod cgroup;
 pub mod cluster_name;
 pub mod cpu;

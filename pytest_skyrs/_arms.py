@@ -78,7 +78,8 @@ class Arm:
         if plan.cache is not None:
             arguments.insert(0, f"--override-ini=cache_dir={settings.cache}")
         interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
-        launcher = [str(_HERE / "_launcher.py"), plan.first_path]
+        parent = json.dumps([plan.first_path, sys.argv])
+        launcher = [str(_HERE / "_launcher.py"), parent]
         self._result = settings.path / "result.json"
         content = {
             "command": [*interpreter, *launcher, *plan.arguments, *arguments],

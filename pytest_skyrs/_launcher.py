@@ -1,16 +1,18 @@
 """Starts pytest in an arm as the parent's was started, by script or by ``python -m``.
 
-Run by path; the first argument is what the parent's ``sys.path`` begins with.
+Run by path; the first argument is JSON: what the parent's ``sys.path`` began with, and its
+``sys.argv``. The others are for pytest. Programs under test look at ``sys.argv``, too (SkyPilot
+records the command), so both arms show what the user typed.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 
 if __name__ == "__main__":
-    first, *arguments = sys.argv[1:]
-    sys.path[0] = first
-    sys.argv[:] = [sys.argv[0], *arguments]
+    parent, *arguments = sys.argv[1:]
+    sys.path[0], sys.argv[:] = json.loads(parent)
     import pytest
 
-    sys.exit(pytest.console_main())
+    sys.exit(pytest.main(arguments))

@@ -251,7 +251,10 @@ def test_backend(backend):
 
 
 def test_where_pytest_comes_from(tmp_path):
-    """The script and `python -m pytest` differ in sys.path; plugins and options come all ways."""
+    """The script and `python -m pytest` differ in sys.path; plugins and options come all ways.
+
+    What a program finds in sys.argv is the user's command in both arms.
+    """
     files = {
         "test_path.py": """
 import json
@@ -264,8 +267,9 @@ import small
 def test_path():
     assert small.double(1) == 2
     name = f"path-{os.environ.get('SKYPILOT_USE_RUST')}.json"
+    path = [entry.replace(os.getcwd(), "<here>") for entry in sys.path]
     with open(name, "w") as file:
-        json.dump([entry.replace(os.getcwd(), "<here>") for entry in sys.path], file)
+        json.dump({"path": path, "argv": sys.argv}, file)
 
 
 def test_plugin(from_plugin):
@@ -287,11 +291,15 @@ def test_plugin(from_plugin):
         alike(plain, both)
         assert both.code == 0, both.output
         assert both.verdicts["test_path.py::test_path"] == "same"
-        paths = [
+        seen = [
             json.loads((done.folder / f"path-{switch}.json").read_text())
             for done, switch in ((plain, None), (both, 0), (both, 1))
         ]
+        paths, commands = ([found[key] for found in seen] for key in ("path", "argv"))
         assert paths[0] == paths[1] == paths[2]
+        assert commands[1] == commands[2]
+        assert commands[1][0] == commands[0][0]
+        assert not any("--skyrs-arm" in argument for argument in commands[1])
         assert ("<here>" in paths[0][:2]) or script
 
 

@@ -57,6 +57,9 @@ def run(*, home: str | None) -> int:
     folder = Path(home) if home else Path(tempfile.mkdtemp(prefix="sky-rs-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
+    # There is a server to end, however this one ends.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
     try:
         _Demo(folder.resolve(), start).play()
     except _Failed as error:

@@ -505,6 +505,9 @@ def main(arguments: list[str]) -> int:
                 )
                 return 1
     _processes.adopt_orphans()
+    # To end as it is told to, it has a server to end.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
     names = options.only or list(CONFIGURATIONS)
     results = []
     home = pathlib.Path(tempfile.mkdtemp(prefix="server-bench-client-"))

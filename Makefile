@@ -9,10 +9,10 @@ OLD_VENV := .venv-0.10.5
 MIDDLE_VENV := .venv-0.12.3
 UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
-SOURCES := $(shell git ls-files -co --exclude-standard rust sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
+SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: instructions upstream-all planted bench bench-peers bench-core server-bench clean
+.PHONY: fuzz fuzz-core instructions upstream-all planted bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
@@ -69,6 +69,18 @@ python-test: $(VENV)/.built
 SELECT = -m 'not slow'
 plugin-test: $(VENV)/.built
 	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile $(SELECT) plugin
+
+# Random calls of every route on Rust and on its original, for so many minutes; then the core alone,
+# for as long. The seed and the number of a call that differs are printed with it.
+MINUTES = 5
+SEED = 1
+fuzz: $(VENV)/.built
+	cd tests && ../$(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
+	$(MAKE) fuzz-core
+
+# Wants cargo-fuzz (`cargo install cargo-fuzz`) and a nightly toolchain; says so where they aren't.
+fuzz-core:
+	$(PYTHON) tools/fuzz_core.py --minutes $(MINUTES) --seed $(SEED)
 
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
 old-test: $(OLD_VENV)/.built

@@ -225,7 +225,7 @@ def described(argument: object) -> object:
     return argument
 
 
-def describe_error(error: BaseException | None, depth: int = 3) -> Any:
+def describe_error(error: BaseException | None, depth: int = 3, *, frames: bool = True) -> Any:
     """An exception as a value: type, text, arguments, attributes, cause and context."""
     if error is None or depth == 0:
         return None
@@ -243,11 +243,11 @@ def describe_error(error: BaseException | None, depth: int = 3) -> Any:
         # Where the error comes from; the first frame is the engine's.
         "frames": [
             (frame.filename, frame.name, frame.lineno)
-            for frame in traceback.extract_tb(error.__traceback__)
+            for frame in traceback.extract_tb(error.__traceback__ if frames else None)
             if frame.filename != __file__
         ],
-        "cause": describe_error(error.__cause__, depth - 1),
-        "context": describe_error(error.__context__, depth - 1),
+        "cause": describe_error(error.__cause__, depth - 1, frames=frames),
+        "context": describe_error(error.__context__, depth - 1, frames=frames),
     }
 
 
@@ -524,6 +524,8 @@ def property_test(
         test.__name__ = test.__qualname__ = body.__name__
         test.__module__, test.__doc__ = body.__module__, body.__doc__
         test.run = run  # type: ignore[attr-defined]
+        # For those who want the calls and not the test.
+        test.strategy, test.body = strategy, body  # type: ignore[attr-defined]
         return test
 
     return decorate

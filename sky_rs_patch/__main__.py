@@ -1,4 +1,4 @@
-"""``python -m sky_rs_patch status|demo|bench|report``."""
+"""``python -m sky_rs_patch status|fingerprints|demo|bench|report``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
     status.add_argument("--json", action="store_true", help="print a JSON object")
     status.add_argument("--from", dest="directory", metavar="DIR", help="read counters from DIR")
     status.set_defaults(run=_status)
+    from sky_rs_patch import _fingerprints_report
+
+    known = commands.add_parser(
+        "fingerprints",
+        help="which originals are known, and what changed",
+        description="Says of a SkyPilot which functions are those that the routes were made for, "
+        "and shows what changed in the others. Nothing of SkyPilot is imported.",
+    )
+    _fingerprints_report.add_options(known)
+    known.set_defaults(run=_fingerprints_report.run)
     demo = commands.add_parser("demo", help="a real API server, served by Rust: see the README")
     demo.add_argument("--home", metavar="DIR", help="use this home directory, and keep it")
     demo.set_defaults(run=_demo)

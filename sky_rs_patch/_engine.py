@@ -8,6 +8,7 @@ extension are imported inside.
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import weakref
@@ -330,16 +331,14 @@ def _implementation(
     variant = known_variant(original, target)
     if variant not in route.natives:
         raise _Refused(f"no native function speaks for variant {variant} of {target}")
-    for callee in route.callees:
-        function = vars(module).get(callee)
-        function = getattr(function, "__wrapped__", function)
-        known_variant(function, f"{module.__name__}.{callee}")
-    for name in route.elsewhere:
+    for callee, variants in route.callees.items():
+        _require(vars(module).get(callee), f"{module.__name__}.{callee}", variants)
+    for name, variants in route.elsewhere.items():
         home, _, attribute = name.rpartition(".")
         function = vars(sys.modules.get(home, module)).get(attribute)
         # Not every release has all of them.
         if function is not None:
-            known_variant(getattr(function, "__wrapped__", function), name)
+            _require(function, name, variants)
     resolver = _guards.resolver(
         original,
         reads=route.reads,
@@ -350,6 +349,23 @@ def _implementation(
     )
     native = route.natives[variant]
     return (native if route.opt_in is None else route.opt_in.make(original)), resolver
+
+
+def _require(found: object, name: str, variants: str) -> None:
+    """Refuses a callee of another variant than those that the native function speaks for."""
+    from sky_rs_patch import _proxy
+    from sky_rs_patch._known import DECORATED
+
+    route = _proxy.route_of(found)
+    function = found if route is None else route.original
+    # Other decorators may do anything, whatever they say is wrapped by them.
+    cached = type(function) is functools._lru_cache_wrapper
+    function = function.__wrapped__ if cached else function  # type: ignore[attr-defined]
+    variant = known_variant(function, name, decorated=cached)
+    if cached != (_fingerprints.fingerprint(function) in DECORATED):
+        raise _Refused(f"unknown code: {name} is{'' if cached else ' no longer'} decorated")
+    if variant not in variants:
+        raise _Refused(f"unknown code: no native function speaks for variant {variant} of {name}")
 
 
 def _opt_in_refusal(route: AnyRoute) -> str | None:
@@ -365,12 +381,12 @@ def _opt_in_refusal(route: AnyRoute) -> str | None:
     return f"opt-in: set {_opt_in.VARIABLE}={name} (not exact in effect: {route.opt_in.document})"
 
 
-def known_variant(function: object, name: str) -> str:
+def known_variant(function: object, name: str, *, decorated: bool = False) -> str:
     """The letter of a SkyPilot function's known variant; raises `_Refused` without one."""
     from sky_rs_patch._known import KNOWN
 
     try:
-        fingerprint = _fingerprints.fingerprint(function)
+        fingerprint = _fingerprints.fingerprint(function, decorated=decorated)
     except _fingerprints.Unknown as error:
         raise _Refused(f"unknown code: {error}") from None
     known = KNOWN.get(name, {}).get(fingerprint)

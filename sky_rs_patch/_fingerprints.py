@@ -25,6 +25,8 @@ _FUTURE_FLAGS = 0x1000000 | 0x0FF0000
 
 #: Fingerprints that were computed, with the code that they belong to.
 _known: weakref.WeakKeyDictionary[FunctionType, tuple[CodeType, str]] = weakref.WeakKeyDictionary()
+#: Ends the digests of code in ``_known_code.py`` whose definition has decorators.
+DECORATED = "@"
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None), type(...)})
 
 
@@ -32,11 +34,13 @@ class Unknown(Exception):
     """A function has no fingerprint; the message says why."""
 
 
-def fingerprint(function: object) -> str:
+def fingerprint(function: object, *, decorated: bool = False) -> str:
     """The fingerprint of a Python function.
 
     Args:
         function: a plain function, defined at the top level of a module.
+        decorated: it was taken out of what a decorator had made of it, of which its code says
+            nothing.
 
     Returns:
         16 hexadecimal digits.
@@ -52,7 +56,7 @@ def fingerprint(function: object) -> str:
     known_code, known = _known.get(function, (None, ""))
     if known_code is code:
         return known
-    by_code = _of_known_code(function)
+    by_code = _of_known_code(function, decorated)
     if by_code is not None:
         _known[function] = (code, by_code)
         return by_code
@@ -73,14 +77,14 @@ def fingerprint(function: object) -> str:
     return _known[function][1]
 
 
-def _of_known_code(function: FunctionType) -> str | None:
+def _of_known_code(function: FunctionType, decorated: bool) -> str | None:
     from sky_rs_patch._known_code import KNOWN_CODE
 
     known = KNOWN_CODE.get(f"{sys.version_info.major}.{sys.version_info.minor}")
     if known is None:
         return None
     digest = code_digest(function.__code__, function.__defaults__, function.__kwdefaults__)
-    return known.get(digest)
+    return known.get(digest + DECORATED * decorated)
 
 
 def code_digest(

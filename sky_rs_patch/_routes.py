@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from sky_rs_patch import _json_schema, _preconditions, _release_memory, _yaml_dump, _yaml_load
@@ -44,13 +45,13 @@ class RouteSpec(NamedTuple):
     Attributes:
         target: dotted name of the SkyPilot function.
         natives: variant letter of the original (see ``_known.py``) -> native function.
-        callees: functions of the same module that the native function speaks for as well;
-            each must have a known fingerprint.
+        callees: functions of the same module that the native function speaks for as well, each
+            with the letters of those variants for which it does.
         context: names, as the original's module sees them, of objects that the native function
             works with, in its order; ``globals()`` is the module's dictionary.
         reads: dotted names that the original reads beyond what its code shows.
-        elsewhere: dotted names of functions of other SkyPilot modules for which the native
-            function speaks, too; where they exist, they must have a known fingerprint.
+        elsewhere: the same for functions of other SkyPilot modules, by their dotted names; not
+            every release has all of them.
         precondition: says what about this machine or these libraries the native function can't
             vouch for, or ``None``.
         examine: watches, beyond that, what no code shows, and returns further objects for
@@ -61,10 +62,10 @@ class RouteSpec(NamedTuple):
 
     target: str
     natives: Mapping[str, str]
-    callees: tuple[str, ...] = ()
+    callees: Mapping[str, str] = MappingProxyType({})
     context: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = MappingProxyType({})
     precondition: Callable[[], str | None] | None = None
     examine: Callable[[Walk, FunctionType], tuple[object, ...]] | None = None
     pure: bool = True
@@ -72,7 +73,7 @@ class RouteSpec(NamedTuple):
 
 
 _LOGGING_READS = ("logging._logRecordFactory", "logging.Logger", "logging.lastResort")
-_CGROUP = ("_is_cgroup_v2",)
+_CGROUP = {"_is_cgroup_v2": "A"}
 #: Where `re.match` and its like lead.
 _REGEX_READS = ("re._compile",)
 #: Context of what reads the user's hash.
@@ -103,7 +104,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.get_cpu_count",
         {"A": "get_cpu_count"},
-        callees=("_cpu_count", "_get_cgroup_cpu_limit", *_CGROUP),
+        callees={"_cpu_count": "A", "_get_cgroup_cpu_limit": "A", **_CGROUP},
         context=("os.environ._data",),
         reads=("psutil.PROCFS_PATH",),
         precondition=_preconditions.known_psutil,
@@ -111,7 +112,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.get_mem_size_gb",
         {"A": "get_mem_size_gb_only", "B": "get_mem_size_gb"},
-        callees=("_mem_size_gb", "_get_cgroup_memory_limit", *_CGROUP),
+        callees={"_mem_size_gb": "A", "_get_cgroup_memory_limit": "A", **_CGROUP},
         context=("os.environ._data",),
         reads=("psutil.PROCFS_PATH",),
         precondition=_preconditions.known_psutil,
@@ -119,13 +120,13 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_SUBPROCESS}.get_parallel_threads",
         {"A": "get_parallel_threads"},
-        callees=("_get_thread_multiplier",),
+        callees={"_get_thread_multiplier": "A"},
         precondition=_preconditions.unforced_cpu_count,
     ),
     RouteSpec(
         f"{_SUBPROCESS}.get_max_workers_for_file_mounts",
         {"A": "get_max_workers_for_file_mounts"},
-        callees=("get_parallel_threads", "_get_thread_multiplier"),
+        callees={"get_parallel_threads": "A", "_get_thread_multiplier": "A"},
         context=("logger", "globals()"),
         reads=_LOGGING_READS,
         precondition=_preconditions.plain_logger_and_cpu_count,
@@ -164,28 +165,32 @@ ROUTES: tuple[RouteSpec, ...] = (
             examine=_yaml_load.examine,
         )
         for name, callees in (
-            ("safe_load", ()),
-            ("read_yaml_str", ("safe_load",)),
-            ("read_yaml_all_str", ("safe_load_all",)),
+            ("safe_load", {}),
+            ("read_yaml_str", {"safe_load": "A"}),
+            ("read_yaml_all_str", {"safe_load_all": "A"}),
         )
     ),
     RouteSpec(
         f"{_COMMON}.validate_schema",
         # A's class of validators isn't called what its module calls it.
         {"B": "validate_schema", "C": "validate_schema"},
-        elsewhere=(
-            "sky.utils.validator.case_insensitive_enum",
-            "sky.utils.validator.case_sensitive_enum",
-            "sky.utils.validator.get_schema_validator",
-        ),
+        elsewhere={
+            "sky.utils.validator.case_insensitive_enum": "A",
+            "sky.utils.validator.case_sensitive_enum": "A",
+            "sky.utils.validator.get_schema_validator": "ABC",
+        },
         precondition=_json_schema.known_release,
         examine=_json_schema.examine,
     ),
-    RouteSpec(f"{_COMMON}.is_valid_user_hash", {"B": "is_valid_user_hash"}, reads=_REGEX_READS),
+    RouteSpec(
+        f"{_COMMON}.is_valid_user_hash",
+        {"B": "is_valid_user_hash", "C": "is_valid_user_hash_whole"},
+        reads=_REGEX_READS,
+    ),
     RouteSpec(
         f"{_COMMON}.get_user_hash",
         {"C": "get_user_hash"},
-        callees=("is_valid_user_hash",),
+        callees={"is_valid_user_hash": "BC"},
         context=_USER_HASH,
         reads=_REGEX_READS,
         pure=False,
@@ -193,7 +198,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.make_cluster_name_on_cloud",
         {"A": "make_cluster_name_on_cloud", "B": "make_cluster_name_on_cloud"},
-        callees=("get_user_hash", "is_valid_user_hash", "base36_encode"),
+        callees={"get_user_hash": "C", "is_valid_user_hash": "BC", "base36_encode": "A"},
         # Up to 0.10.0 the file's path has another name, so there is no context.
         context=(*_USER_HASH, "CLUSTER_NAME_HASH_LENGTH", "logger"),
         reads=(*_REGEX_READS, *_LOGGING_READS),
@@ -224,7 +229,8 @@ ROUTES: tuple[RouteSpec, ...] = (
     ),
     RouteSpec(
         f"{_SUBPROCESS}._safe_children",
-        {"A": "_safe_children"},
+        # They differ in what they say of processes that may not be looked at.
+        {"A": "_safe_children", "B": "_safe_children"},
         context=(
             "psutil.Process",
             "psutil.NoSuchProcess",

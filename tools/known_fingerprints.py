@@ -1,12 +1,15 @@
-"""Writes ``_known.py`` and ``_known_code.py`` from the SkyPilots that the routes were made for.
+"""Writes what is known of the SkyPilots that the routes were made for.
 
     python tools/known_fingerprints.py --python python3.9 --python python3.10 ... WHEEL...
 
-Each wheel is a SkyPilot release (``pip download --no-deps skypilot==X``) or one of PyYAML. The
-first file lists, for every function that a route stands for or reads, the fingerprints that were
-found and the releases that have them; which of them a native function equals is said in
-``_routes.py``. The second one lists the code that each Python makes of these functions and of
-those of PyYAML that routes know.
+Each wheel is a SkyPilot release (``pip download --no-deps skypilot==X``), those of before among
+them, or one of PyYAML (6.0 to 6.0.3 have the same functions). ``_known.py`` lists, for every
+function that a route stands for or reads, the fingerprints that were found and the releases that
+have them; which of them a native function equals is said in ``_routes.py``. ``_known_code.py``
+lists the code that each Python makes of these functions, and of those of PyYAML that routes know;
+``_known_sources.json`` has the text of SkyPilot's, for ``python -m sky_rs_patch fingerprints``.
+
+A variant keeps its letter: ``_routes.py`` means that one, whatever releases are added.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import ast
 import json
 import pathlib
 import re
+import string
 import subprocess
 import sys
 import zipfile
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from sky_rs_patch import _fingerprints, _routes, _yaml_dump, _yaml_load
+from sky_rs_patch import _fingerprints, _fingerprints_report, _routes, _yaml_dump, _yaml_load
+from sky_rs_patch._known import KNOWN
 
 PACKAGE = pathlib.Path(_routes.__file__).parent
 
@@ -78,7 +83,7 @@ def definitions(source: bytes, names: set[str]) -> dict[str, ast.FunctionDef]:
 
 def codes(wheels: list[str]) -> dict[str, str]:
     """Digest of the code that this Python makes of a function -> fingerprint of its source."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for _, module, names, source in sources(wheels):
         compiled = compile(source, f"{module}.py", "exec", dont_inherit=True)
         made = [constant for constant in compiled.co_consts if isinstance(constant, CodeType)]
@@ -93,40 +98,86 @@ def codes(wheels: list[str]) -> dict[str, str]:
                 continue
             if len(code) == 1:
                 digest = _fingerprints.code_digest(code[0], defaults, kwdefaults)
-                found[digest] = _fingerprints.of_definition(definition)
-    return found
+                digest += _fingerprints.DECORATED * bool(definition.decorator_list)
+                found.setdefault(digest, set()).add(_fingerprints.of_definition(definition))
+    # What several sources make the same code of must be known by its source.
+    return {digest: prints.pop() for digest, prints in found.items() if len(prints) == 1}
 
 
-def write(name: str, docstring: str, comment: str, constant: str, lines: list[str]) -> None:
+def write(name: str, docstring: str, body: list[str]) -> None:
     target = PACKAGE / name
-    head = [docstring, "", "from __future__ import annotations", "", comment, constant]
-    target.write_text("\n".join([*head, *lines, "}"]) + "\n")
+    head = [docstring, "", "from __future__ import annotations", ""]
+    target.write_text("\n".join([*head, *body]) + "\n")
     print(target)
+
+
+def letters(prints: list[str], known: dict[str, tuple[str, str, str]]) -> dict[str, str]:
+    """Fingerprint -> letter, for one function: the letter that it has, or the next one."""
+    taken = {fingerprint: known[fingerprint][0] for fingerprint in prints if fingerprint in known}
+    free = (letter for letter in string.ascii_uppercase if letter not in taken.values())
+    return {fingerprint: taken.get(fingerprint) or next(free) for fingerprint in prints}
 
 
 def write_fingerprints(wheels: list[str]) -> None:
     found: dict[str, dict[str, list[str]]] = {}
+    texts: dict[str, dict[str, str]] = {}
+    decorated = set()
     for version, module, names, source in sources(wheels):
         if module not in wanted():
             continue
         for name, definition in definitions(source, names).items():
+            fingerprint = _fingerprints.of_definition(definition)
             prints = found.setdefault(f"{module}.{name}", {})
-            prints.setdefault(_fingerprints.of_definition(definition), []).append(version)
+            prints.setdefault(fingerprint, []).append(version)
+            texts.setdefault(f"{module}.{name}", {})[fingerprint] = _fingerprints_report.text_of(
+                source, definition
+            )
+            if definition.decorator_list:
+                decorated.add(fingerprint)
     lines = []
     for name in sorted(found):
+        gone = KNOWN.get(name, {}).keys() - found[name].keys()
+        if gone:
+            raise SystemExit(f"no wheel has {', '.join(sorted(gone))} of {name}: give the old ones")
         lines.append(f'    "{name}": {{')
-        for letter, (fingerprint, versions) in zip("ABCDEFGH", found[name].items()):
-            known = f'("{letter}", "{versions[0]}", "{versions[-1]}")'
+        named = letters(list(found[name]), KNOWN.get(name, {}))
+        for fingerprint in sorted(found[name], key=named.__getitem__):
+            versions = found[name][fingerprint]
+            known = f'("{named[fingerprint]}", "{versions[0]}", "{versions[-1]}")'
             lines.append(f'        "{fingerprint}": {known},')
         lines.append("    },")
     write(
         "_known.py",
         '"""Fingerprints of SkyPilot\'s functions by release (tools/known_fingerprints.py).\n\n'
-        'The letters are those of docs/routes.md: A is the oldest variant that was looked at.\n"""',
-        "#: Function -> fingerprint -> (variant, first release, last release that was looked at).",
-        "KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {",
-        lines,
+        "The letters are those of docs/routes.md: A is the oldest variant that was looked at, as\n"
+        'far as it was looked at first.\n"""',
+        [
+            "#: Function -> fingerprint -> (variant, first and last release that was looked at).",
+            "KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {",
+            *lines,
+            "}",
+            "",
+            "#: Those of functions whose definitions have decorators; the code doesn't tell.",
+            "DECORATED = frozenset(",
+            "    {",
+            *(f'        "{fingerprint}",' for fingerprint in sorted(decorated)),
+            "    }",
+            ")",
+        ],
     )
+    write_sources(texts)
+
+
+def write_sources(texts: dict[str, dict[str, str]]) -> None:
+    """Fingerprint -> source in the last release that has it."""
+    target = PACKAGE / "_known_sources.json"
+    made = {
+        "licence": "Functions of SkyPilot (https://github.com/skypilot-org/skypilot), unchanged; "
+        "Apache License 2.0, see LICENSE. Written by tools/known_fingerprints.py.",
+        "sources": {name: texts[name] for name in sorted(texts)},
+    }
+    target.write_text(json.dumps(made, indent=1) + "\n")
+    print(target)
 
 
 def write_codes(wheels: list[str], pythons: list[str]) -> None:
@@ -146,9 +197,12 @@ def write_codes(wheels: list[str], pythons: list[str]) -> None:
     write(
         "_known_code.py",
         '"""Which code stands for which fingerprint, by Python (tools/known_fingerprints.py)."""',
-        "#: Python version -> digest of the code -> fingerprint of the source.",
-        "KNOWN_CODE: dict[str, dict[str, str]] = {",
-        lines,
+        [
+            "#: Python version -> digest of the code -> fingerprint of the source.",
+            "KNOWN_CODE: dict[str, dict[str, str]] = {",
+            *lines,
+            "}",
+        ],
     )
 
 

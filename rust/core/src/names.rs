@@ -3,11 +3,15 @@
 /// The expression that `is_variable` stands for, as `SkyPilot` writes it.
 pub const VARIABLE: &[u8] = b"[a-zA-Z_][a-zA-Z0-9_]*";
 
-/// `re.match(r'^[a-zA-Z0-9][a-zA-Z0-9-]*$', text)`.
+/// `re.match(r'^[a-zA-Z0-9][a-zA-Z0-9-]*$', text)`: `$` is also before a newline at the very end.
+#[inline]
+pub fn is_user_hash_line(text: &[u8]) -> bool {
+    is_user_hash(text.strip_suffix(b"\n").unwrap_or(text))
+}
+
+/// `re.fullmatch('[a-zA-Z0-9][a-zA-Z0-9-]*', text)`.
 #[inline]
 pub fn is_user_hash(text: &[u8]) -> bool {
-    // `$` is also before a newline at the very end.
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
     text.first().is_some_and(u8::is_ascii_alphanumeric)
         && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
@@ -45,16 +49,19 @@ pub fn strip(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_cluster_name, is_user_hash, is_variable, strip};
+    use super::{is_cluster_name, is_user_hash, is_user_hash_line, is_variable, strip};
 
     #[test]
     fn user_hashes() {
-        for text in ["a", "0", "abcd1234", "sa-abc123-token-xyz", "Z-", "a--", "a\n"] {
+        for text in ["a", "0", "abcd1234", "sa-abc123-token-xyz", "Z-", "a--"] {
             assert!(is_user_hash(text.as_bytes()), "{text:?}");
+            assert!(is_user_hash_line(text.as_bytes()), "{text:?}");
         }
         for text in ["", "-a", "\n", "a\n\n", "\na", "a b", "a_b", "a\r\n", "é", "a\0", "-\n"] {
             assert!(!is_user_hash(text.as_bytes()), "{text:?}");
+            assert!(!is_user_hash_line(text.as_bytes()), "{text:?}");
         }
+        assert!(is_user_hash_line(b"a\n") && !is_user_hash(b"a\n"));
     }
 
     #[test]

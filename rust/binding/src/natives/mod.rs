@@ -97,6 +97,8 @@ natives! {
     c"read_yaml_str" => yaml_load::read_yaml_str, heavy;
     c"read_yaml_all_str" => yaml_load::read_yaml_all_str, heavy;
     c"is_valid_user_hash" => users::is_valid_user_hash, light;
+    // After SkyPilot 0.14.1 a newline at the end is no longer passed over.
+    c"is_valid_user_hash_whole" => users::is_valid_user_hash_whole, light;
     c"get_user_hash" => users::get_user_hash, heavy;
     c"make_cluster_name_on_cloud" => users::make_cluster_name_on_cloud, heavy;
     c"check_cluster_name_is_valid" => users::check_cluster_name_is_valid, light;

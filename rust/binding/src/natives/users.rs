@@ -22,9 +22,17 @@ fn has_form(text: Argument<'_, '_>, form: impl Fn(&[u8]) -> bool) -> Answer<bool
 }
 
 pub(super) fn is_valid_user_hash<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    is_user_hash(frame, names::is_user_hash_line)
+}
+
+pub(super) fn is_valid_user_hash_whole<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+    is_user_hash(frame, names::is_user_hash)
+}
+
+fn is_user_hash<'py>(frame: &Frame<'_, 'py>, form: impl Fn(&[u8]) -> bool) -> Answer<Bound<'py, PyAny>> {
     let [text] = frame.bind(["user_hash"], 1)?;
     let text = required(text)?;
-    Ok(boolean(frame.py(), !text.is_none() && has_form(text, names::is_user_hash)?))
+    Ok(boolean(frame.py(), !text.is_none() && has_form(text, form)?))
 }
 
 /// Context: the expression that the original matches.
@@ -68,6 +76,10 @@ fn user_hash<T>(frame: &Frame<'_, '_>, use_it: impl FnOnce(&[u8]) -> Answer<T>) 
     context_is(frame, 1, b"SKYPILOT_USER_ID")?;
     if let Some(value) = environment(frame, variable!(py, b"SKYPILOT_USER_ID"))? {
         let value = value.cast_exact::<PyBytes>().map_err(|_| Decline::Platform)?.as_bytes();
+        // Whether that is valid depends on the variant of `is_valid_user_hash`.
+        if value.ends_with(b"\n") {
+            return Err(Decline::Value);
+        }
         if names::is_user_hash(value) {
             return use_it(value);
         }

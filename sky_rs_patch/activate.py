@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from sky_rs_patch import _environment, _finder, _opt_in, _switch
 
@@ -68,16 +69,29 @@ def _run(arguments: list[str]) -> int:
     # __main__, tracebacks, signals and exit codes to Python itself.
     os.environ[_finder.ACTIVE_VARIABLE] = "1"
     # Under the name by which this interpreter was called, since its messages show it.
-    name = getattr(sys, "orig_argv", [sys.executable])[0]
+    name = (*_original_arguments(), sys.executable)[0]
     command = [name, *_interpreter_options(), *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
     return os.execv(sys.executable, command)
 
 
+def _original_arguments() -> list[str]:
+    """How this interpreter was called; empty where nothing tells."""
+    original: list[str] | None = getattr(sys, "orig_argv", None)
+    if original is not None:
+        return original
+    # Up to Python 3.9 only the system knows.
+    try:
+        arguments = Path("/proc/self/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+    return [os.fsdecode(argument) for argument in arguments[:-1]]
+
+
 def _interpreter_options() -> list[str]:
     """The options with which this interpreter was called, such as ``-X dev`` or ``-u``."""
-    original: list[str] = getattr(sys, "orig_argv", [])
+    original = _original_arguments()
     for at, argument in enumerate(original):
         # The option may share its dash with others, and the name its argument.
         if argument.startswith("-") and argument.endswith("m"):
@@ -86,7 +100,7 @@ def _interpreter_options() -> list[str]:
             shared, _, name = argument.partition("m")
         if shared.startswith("-") and name == _NAME:
             return [*original[1:at], *([shared] if len(shared) > 1 else [])]
-    # Before Python 3.10 the options can only be guessed from their effects.
+    # They can only be guessed from their effects.
     from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
 
     return list(_args_from_interpreter_flags())

@@ -1,5 +1,6 @@
 import logging
 import os
+import sys
 
 import pytest
 
@@ -46,6 +47,9 @@ def disabled_before_and_after(monkeypatch):
     sky_rs_patch.disable()
     yield
     sky_rs_patch.disable()
+    # SkyPilot leaves it at 0 where an error has passed `print_exception_no_traceback`, and then
+    # there are no tracebacks for Hypothesis to look at.
+    vars(sys).pop("tracebacklimit", None)
 
 
 @pytest.fixture

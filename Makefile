@@ -7,12 +7,14 @@ UV_VERSION := 0.13.9
 VENV := .venv
 OLD_VENV := .venv-0.10.5
 MIDDLE_VENV := .venv-0.12.3
+NOX := .venv-nox
 UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: fuzz fuzz-core instructions upstream-all planted bench bench-peers bench-core server-bench clean
+.PHONY: fuzz fuzz-core matrix matrix-nightly instructions upstream-all planted
+.PHONY: bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
@@ -47,13 +49,18 @@ build: $(VENV)/.built
 	$(UV) pip install -q --compile-bytecode --python .venv-$*/bin/python --reinstall --no-deps dist/*.whl
 	touch $@
 
+$(NOX)/.requirements: $(VENV)/.tools requirements/matrix/nox.txt
+	$(UV) venv -q --allow-existing --python $(BIN)/python $(NOX)
+	$(UV) pip install -q --python $(NOX)/bin/python -r requirements/matrix/nox.txt
+	touch $@
+
 ## Checks
 
 lint: $(VENV)/.built
 	cd rust && cargo fmt --check
 	cd rust && PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked -q --all-targets -- -D warnings
-	$(BIN)/ruff check sky_rs_patch pytest_skyrs tests tools
-	$(BIN)/ruff format --check sky_rs_patch pytest_skyrs tests tools
+	$(BIN)/ruff check sky_rs_patch pytest_skyrs tests tools noxfile.py
+	$(BIN)/ruff format --check sky_rs_patch pytest_skyrs tests tools noxfile.py
 	$(BIN)/mypy --python-executable $(BIN)/python sky_rs_patch pytest_skyrs
 	cd tests && ../$(BIN)/python -m mypy.stubtest sky_rs_patch._native
 
@@ -105,6 +112,17 @@ upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built
 		$$run && $$run $(WORKERS) || exit; \
 	done
 
+# SkyPilots, CPythons, wrapts and pytests, in environments under .work/matrix: what a release runs.
+# Hours; ONLY="py3.9 nightly" runs the cells with one of these in their names.
+ONLY =
+MATRIX = PATH="$(CURDIR)/$(NOX)/bin:$$PATH" $(NOX)/bin/python tools/matrix.py
+matrix: $(NOX)/.requirements
+	$(MATRIX) $(ONLY)
+
+# The newest nightly in the place of the pinned one.
+matrix-nightly: $(NOX)/.requirements
+	$(MATRIX) --newest-nightly nightly
+
 # The table of docs/double-run.md: what a wrong candidate is caught by.
 planted: $(VENV)/.built
 	$(BIN)/python tools/planted.py
@@ -142,4 +160,4 @@ server-bench: $(VENV)/.built
 	$(BIN)/python tools/server_bench.py --memory 10000 --json .work/server-memory.json
 
 clean:
-	rm -rf $(VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target
+	rm -rf $(VENV) $(NOX) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

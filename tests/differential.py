@@ -27,6 +27,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+import applicability
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -41,6 +42,12 @@ COMMON = "sky.utils.common_utils"
 SUBPROCESS = "sky.utils.subprocess_utils"
 FALLBACK = "sky.utils.rust_fallback"
 YAML = "sky.utils.yaml_utils"
+#: Not every SkyPilot has a module for YAML.
+MODULES = tuple(
+    name
+    for name in (COMMON, SUBPROCESS, FALLBACK, YAML)
+    if name != YAML or applicability.skypilot().source(name)
+)
 
 settings.register_profile(
     "default",
@@ -404,7 +411,7 @@ _homes: dict[str, str] = {}
 def enable() -> None:
     """Routes SkyPilot's functions in this process."""
     sky_rs_patch.enable()
-    for module in (COMMON, SUBPROCESS, FALLBACK, YAML):
+    for module in MODULES:
         importlib.import_module(module)
 
 
@@ -412,8 +419,9 @@ def home(name: str) -> Any:
     """The module in which a function's proxy stands."""
     if name not in _homes:
         enable()
-        modules = (COMMON, SUBPROCESS, FALLBACK, YAML)
-        found = [m for m in modules if name in vars(sys.modules[m])]
+        found = [m for m in MODULES if name in vars(sys.modules[m])]
+        if not found:
+            applicability.require(name)
         assert found, f"nothing is called {name}"
         _homes[name] = found[0]
     if _homes[name] not in sys.modules:
@@ -428,6 +436,8 @@ def proxy_of(name: str) -> Any:
         # The test before this one switched it off.
         enable()
     proxy = getattr(home(name), name)
+    if _proxy.route_of(proxy) is None:
+        applicability.require(name)
     assert _proxy.route_of(proxy) is not None, f"{name} isn't routed: {status_of(name)}"
     return proxy
 

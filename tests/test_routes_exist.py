@@ -2,18 +2,19 @@
 
 import importlib.util
 import os
-from importlib import metadata
 
+import applicability
 import pytest
 import wrapt
 from support import TARGETS, counting, full_name, function, outcome, plain_arguments, status_of
 
 import sky_rs_patch
+from sky_rs_patch import _fingerprints_report
+from sky_rs_patch._known import KNOWN
 from sky_rs_patch._routes import ROUTES
 
-SKYPILOT = tuple(map(int, metadata.version("skypilot").split(".")))
-HAS_PROCESS_ALIVE = (0, 10, 4) <= SKYPILOT < (0, 11)
-EXISTING = [name for name in TARGETS if name != "is_process_alive" or HAS_PROCESS_ALIVE]
+EXISTING = [name for name in TARGETS if applicability.reason(full_name(name)) is None]
+HAS_PROCESS_ALIVE = "is_process_alive" in EXISTING
 
 
 @pytest.mark.parametrize("name", EXISTING)
@@ -23,7 +24,7 @@ def test_an_existing_target_is_active(name, enabled):
     assert status_of(name)["reason"] is None
 
 
-@pytest.mark.skipif(HAS_PROCESS_ALIVE, reason="this SkyPilot has them all")
+@pytest.mark.skipif(HAS_PROCESS_ALIVE, reason="this SkyPilot has is_process_alive")
 def test_a_missing_target_is_absent(enabled):
     function("get_parallel_threads")
     route = status_of("is_process_alive")
@@ -65,15 +66,30 @@ def test_processes_are_alive_as_psutil_has_it(pid, enabled):
 @pytest.mark.parametrize("spec", ROUTES, ids=lambda spec: spec.target.rpartition("sky.utils.")[2])
 def test_every_known_original_is_served(spec, enabled):
     module, _, name = spec.target.rpartition(".")
+    unserved = applicability.reason(spec.target)
     if importlib.util.find_spec(module) is None:
         state, reason = "absent", f"there is no {module}"
     elif not hasattr(importlib.import_module(module), name):
         state, reason = "absent", f"{module} has no {name}"
     elif spec.opt_in is not None:
         state, reason = "inactive", "opt-in: set SKY_RS_ENABLE="
+    elif unserved is not None:
+        state, reason = "inactive", ("no native function", "unknown code: ")
     else:
         state, reason = "active", None
     route = sky_rs_patch.status()["routes"][spec.target]
     assert route["state"] == state
     assert (route["reason"] or "").startswith(reason or "")
     assert bool(route["reason"]) == bool(reason)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_release_has_what_is_known_of_it(name):
+    """What other tests are skipped for: the table is right about this release."""
+    if applicability.is_newer_than_known():
+        pytest.skip("newer than all known releases")
+    examined = _fingerprints_report.examine(applicability.skypilot(), name, {})
+    if examined.state == "absent":
+        assert applicability.variants(name) == set()
+    else:
+        assert (examined.state, {examined.variant}) == ("known", applicability.variants(name))

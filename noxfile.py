@@ -1,0 +1,128 @@
+"""The environments of `make matrix`: a session a cell of tools/matrix_cells.py.
+
+Each session makes an environment from its locked requirements, installs the wheel for its
+CPython and runs the cell's tests there; what came of it goes to .work/matrix/results, from where
+tools/matrix.py makes its table. `make matrix` is the way to start it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import nox
+
+ROOT = pathlib.Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from matrix_cells import CELLS, NIGHTLY_VARIABLE, PLUGIN, PROPERTIES, SHIM, Cell, find_python  # noqa: E402
+
+WORK = ROOT / ".work" / "matrix"
+RESULTS = WORK / "results"
+#: What the wheel is made of.
+SOURCES = ("rust", "sky_rs_patch", "sky_rs_patch.data", "pytest_skyrs", "pyproject.toml")
+#: Bytes of memory that a process of the property tests may ask for; a browser asks for more.
+MEMORY = 8_000_000_000
+
+#: What pytest is told, from inside tests/.
+SELECTIONS = {
+    SHIM: ["--ignore-glob=test_properties*", "--ignore=plugin"],
+    PROPERTIES: sorted(path.name for path in (ROOT / "tests").glob("test_properties*.py")),
+    PLUGIN: ["-m", "not slow", "plugin"],
+}
+
+nox.options.default_venv_backend = "uv"
+nox.options.envdir = str(WORK / "envs")
+nox.options.reuse_existing_virtualenvs = True
+
+
+def sources_digest() -> str:
+    """Changes with everything that a wheel is made of."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z", "--", *SOURCES],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    digest = hashlib.sha256()
+    for name in sorted(filter(None, listed.split("\0"))):
+        path = ROOT / name
+        if path.is_file():
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def wheel(session: nox.Session, version: str, python: str) -> pathlib.Path:
+    """The wheel for a CPython, built if there is none of these sources."""
+    home = WORK / "wheels" / f"{version}-{sources_digest()}"
+    if not list(home.glob("*.whl")):
+        for old in (WORK / "wheels").glob(f"{version}-*"):
+            shutil.rmtree(old)
+        maturin = shutil.which("maturin", path=str(pathlib.Path(sys.executable).parent))
+        session.run(
+            *(str(maturin), "build", "--release", "--locked", "-q", "-i", python),
+            *("-o", str(home)),
+            external=True,
+            # One for all: what doesn't depend on the interpreter is compiled once.
+            env={"CARGO_TARGET_DIR": str(WORK / "target")},
+        )
+    return next(iter(home.glob("*.whl")))
+
+
+def run_cell(session: nox.Session, cell: Cell) -> None:
+    """Makes the environment and runs the tests."""
+    home = RESULTS / cell.name
+    suites = session.posargs or cell.suites
+    if not session.posargs:
+        shutil.rmtree(home, ignore_errors=True)
+    python = find_python(cell.python)
+    if python is None:
+        # tools/matrix.py says so, and fails unless the cell is optional.
+        session.skip(f"there is no CPython {cell.python} here")
+    lock = ROOT / "requirements" / "matrix" / f"skypilot-{cell.skypilot}.txt"
+    if cell.skypilot == "nightly" and NIGHTLY_VARIABLE in os.environ:
+        lock = pathlib.Path(os.environ[NIGHTLY_VARIABLE])
+    session.install("-q", "--compile-bytecode", "-r", str(lock))
+    others = [
+        f"{name}=={getattr(cell, name)}" for name in ("wrapt", "pytest") if getattr(cell, name)
+    ]
+    if others:
+        session.install("-q", "--compile-bytecode", *others)
+    built = wheel(session, cell.python, python)
+    session.install("-q", "--compile-bytecode", "--reinstall", "--no-deps", str(built))
+
+    home.mkdir(parents=True, exist_ok=True)
+    session.chdir(ROOT / "tests")
+    versions = session.run("python", str(ROOT / "tools" / "matrix.py"), "--versions", silent=True)
+    status = session.run("python", "-m", "sky_rs_patch", "status", "--json", silent=True)
+    made = {"versions": json.loads(str(versions)), "status": json.loads(str(status))}
+    (home / "cell.json").write_text(json.dumps(made, indent=1))
+    extra = os.environ.get("MATRIX_PYTEST", "").split()
+    for suite in suites:
+        (home / f"{suite}.xml").unlink(missing_ok=True)
+        limited = ["prlimit", f"--as={MEMORY}"] if suite == PROPERTIES else []
+        session.run(
+            *(*limited, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-n", "2", "--dist", "loadfile", f"--junitxml={home / suite}.xml", *extra),
+            *SELECTIONS[suite],
+            external=bool(limited),
+            # What failed is in the file; if there is none the table says that nothing was run.
+            success_codes=range(256),
+        )
+
+
+for each in CELLS:
+
+    def _session(session: nox.Session, cell: Cell = each) -> None:
+        run_cell(session, cell)
+
+    _session.__doc__ = (
+        f"{', '.join(each.suites)} on CPython {each.python}, SkyPilot {each.skypilot}"
+    )
+    nox.session(_session, name=each.name, python=find_python(each.python) or False)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import applicability
+
 import sky_rs_patch
 
 COMMON = "sky.utils.common_utils"
@@ -26,6 +28,14 @@ TARGETS = {
     "get_max_workers_for_file_mounts": SUBPROCESS,
     "is_process_alive": SUBPROCESS,
 }
+
+
+#: Those that the installed SkyPilot has, but for one that only some releases have.
+PRESENT = [
+    name
+    for name, module in TARGETS.items()
+    if name != "is_process_alive" and applicability.reason(f"{module}.{name}") is None
+]
 
 
 def plain_arguments(name, log_file, directory):
@@ -51,6 +61,8 @@ def full_name(name):
 def function(name):
     """What SkyPilot's module has under a name now."""
     module = importlib.import_module(TARGETS[name])
+    if name not in vars(module):
+        applicability.require(name)
     return vars(module)[name]
 
 

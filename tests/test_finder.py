@@ -11,7 +11,7 @@ import pytest
 import wrapt
 from support import (
     COMMON,
-    TARGETS,
+    PRESENT,
     counting,
     full_name,
     function,
@@ -24,8 +24,6 @@ from support import (
 
 import sky_rs_patch
 from sky_rs_patch import _engine, _finder
-
-PRESENT = [name for name in TARGETS if name != "is_process_alive"]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import sys
 from types import FunctionType
 
 import pytest
-from support import COMMON, TARGETS, full_name
+from support import COMMON, PRESENT, full_name
 
 from sky_rs_patch import _fingerprints
 from sky_rs_patch._known import KNOWN
@@ -44,7 +44,7 @@ def test_what_is_known_by_its_code_is_known_by_its_source(monkeypatch):
     monkeypatch.setattr("sky_rs_patch._known_code.KNOWN_CODE", {})
     monkeypatch.setattr(_fingerprints, "_known", {})
     assert by_code == {name: _fingerprints.fingerprint(found) for name, found in originals()}
-    assert {full_name(name) for name in TARGETS if name != "is_process_alive"} <= set(by_code)
+    assert {full_name(name) for name in PRESENT} <= set(by_code)
     assert all(print_ in KNOWN[name] for name, print_ in by_code.items())
 
 

@@ -18,7 +18,7 @@ import pytest
 import wrapt
 from support import (
     COMMON,
-    TARGETS,
+    PRESENT,
     counting,
     function,
     outcome,
@@ -30,8 +30,6 @@ from support import (
 )
 
 import sky_rs_patch
-
-PRESENT = [name for name in TARGETS if name != "is_process_alive"]
 
 
 @pytest.fixture

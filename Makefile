@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: fuzz fuzz-core matrix matrix-nightly instructions upstream-all planted
+.PHONY: fuzz fuzz-core guards matrix matrix-nightly instructions upstream-all planted
 .PHONY: bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
@@ -92,6 +92,11 @@ fuzz-core:
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
 old-test: $(OLD_VENV)/.built
 	cd tests && ../$(OLD_VENV)/bin/python -m pytest -q -p no:cacheprovider test_routes_exist.py
+
+# Everything that every original reads, replaced in every way, before the first call and after one.
+guards: $(VENV)/.built
+	mkdir -p .work
+	cd tests && ../$(BIN)/python guard_cases.py --json ../.work/guards.json
 
 # Instructions of the hot calls, under callgrind, against tools/instructions.json.
 instructions: $(VENV)/.built

@@ -17,7 +17,13 @@ import logging
 import os
 import sys
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+)
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from sky_rs_patch._bytecode import assigned_globals, global_chains
@@ -30,13 +36,36 @@ Namespace = Union["dict[str, Any]", type]
 #: namespace, name (or a type, in a registry), ``(expected,)``, ``()`` for absent or
 #: ``(expected, None)`` for either, label.
 Entry = tuple[Namespace, Union[str, type], tuple[object, ...], str]
-#: namespace in which nothing may change, label.
-Frozen = tuple[Namespace, str]
+#: namespace in which nothing may change, or a function whose code and defaults must stay, or a
+#: module that must keep its class; label.
+Frozen = tuple[Union[Namespace, FunctionType, ModuleType], str]
 
 #: Functions of these packages, and of the original's own, are followed; others are watched by
 #: identity alone.
 _FOLLOWED = frozenset(
     {"sky", "psutil", "os", "posixpath", "genericpath", "hashlib", "sky_rs_patch"}
+)
+#: Modules whose own functions are followed, but not those of their packages.
+_FOLLOWED_MODULES = frozenset({"re", "threading"})
+#: Packages whose classes' methods are followed, as far as they are called.
+_FOLLOWED_METHODS = frozenset(
+    {"_collections_abc", "abc", "codecs", "collections", "encodings", "logging", "socket"}
+)
+#: Methods that are called without being named.
+_UNNAMED = frozenset(
+    {
+        *("__call__", "__contains__", "__enter__", "__eq__", "__exit__", "__getattr__"),
+        *(
+            "__getitem__",
+            "__init__",
+            "__instancecheck__",
+            "__iter__",
+            "__len__",
+            "__new__",
+            "__next__",
+        ),
+        *("__subclasscheck__",),
+    }
 )
 #: Where an error is raised the original has been called already.
 ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
@@ -69,6 +98,10 @@ def resolver(
     reads, context = tuple(reads), tuple(context)
 
     def resolve() -> Guards:
+        changed = _changed_builtin()
+        if changed is not None:
+            # What follows works with them, and a mock would tell of calls that nobody made.
+            return changed
         walk = Walk(_FOLLOWED | {_root(original.__globals__)}, unread)
         try:
             walk.function(original)
@@ -78,6 +111,7 @@ def resolver(
             objects = () if problem else tuple(_evaluate(name, original) for name in context)
             if examine is not None and not problem:
                 objects += examine(walk, original)
+            walk.judge()
         except Suspect as suspect:
             problem, objects = str(suspect), ()
         except Exception as error:
@@ -99,20 +133,85 @@ class Walk:
         self._seen_entries: set[tuple[int, str | type]] = set()
         self._seen_objects: set[int] = set()
         self._depths: dict[int, int] = {}
+        self._pinned: set[int] = set()
         self._suspects: list[str] = []
 
     def function(self, function: FunctionType, depth: int = 0) -> None:
         """Walks a function's code and what it leads to."""
         if id(function) in self._seen_objects or depth > _MAX_DEPTH:
             return
+        self.pin(function)
         self._seen_objects.add(id(function))
+        names = _names(function.__code__)
         # A global that the function sets itself is its state, not something it relies on.
         state = assigned_globals(function.__code__)
         for chain in global_chains(function.__code__):
             if chain[0] not in self._unread and chain[0] not in state:
-                self._chain(function.__globals__, chain, depth)
-        if depth == 0 and self._suspects:
+                self._chain(function.__globals__, chain, names, depth)
+        if depth == 0:
+            self.judge()
+
+    def judge(self) -> None:
+        """Raises `Suspect` if something on the way was replaced."""
+        if self._suspects:
             raise Suspect(self._suspects[0])
+
+    def pin(self, function: FunctionType) -> None:
+        """Watches a function's code and defaults, which can change while it stays in its place."""
+        if id(function) in self._pinned:
+            return
+        self._pinned.add(id(function))
+        label = f"{function.__module__}.{function.__qualname__}"
+        self.frozen.append((function, label))
+        if function.__kwdefaults__:
+            self.frozen.append((function.__kwdefaults__, f"{label}.__kwdefaults__"))
+        if not _has_own_code(function):
+            self._suspects.append(f"the code of {label} was replaced")
+
+    def pin_methods(self, classes: Iterable[type]) -> None:
+        """Pins all methods of classes."""
+        for cls in classes:
+            for value in vars(cls).values():
+                for function in _functions_of(value):
+                    self.pin(function)
+
+    def methods(
+        self, cls: type, names: frozenset[str], depth: int = 0, instance: object = None
+    ) -> None:
+        """Walks methods of a class, and those that they lead to.
+
+        Args:
+            cls: the class.
+            names: of the methods; there needn't be any.
+            depth: how far the walk has come.
+            instance: an object of the class whose own attributes are watched as well.
+        """
+        own = getattr(instance, "__dict__", None)
+        if type(own) is dict:
+            for name in sorted(names & own.keys()):
+                value, label = own[name], f"{cls.__module__}.{cls.__qualname__}().{name}"
+                self.entry(own, name, (value,), label)
+                if type(value) is FunctionType and id(value) not in self._seen_objects:
+                    self.function(value, depth + 1)
+        for base in cls.__mro__:
+            if not base.__flags__ & _HEAP_TYPE:
+                continue
+            for name in sorted(names & vars(base).keys()):
+                for function in _functions_of(vars(base)[name]):
+                    if not self._leads_on(function.__globals__, _FOLLOWED_METHODS):
+                        continue
+                    if id(function) not in self._seen_objects and depth < _MAX_DEPTH:
+                        self.function(function, depth + 1)
+                        more = _names(function.__code__)
+                        self.methods(cls, more, depth + 1, instance)
+
+    def _leads_on(self, namespace: dict[str, Any], further: frozenset[str] = frozenset()) -> bool:
+        root = _root(namespace)
+        return (
+            root in self._followed
+            or root in further
+            or namespace.get("__name__") in _FOLLOWED_MODULES
+        )
 
     def dotted(self, name: str) -> None:
         """Walks an absolute dotted name, whose first parts are a module.
@@ -124,12 +223,11 @@ class Walk:
         module = sys.modules.get(root)
         if module is None:
             module = __import__(root)
-        self._attributes(module, root, rest, 0)
+        self._attributes(module, root, rest, frozenset(), 0)
         if registry:
             content: Any = functools.reduce(getattr, rest, module)
             self.frozen.append((content, name))
-        if self._suspects:
-            raise Suspect(self._suspects[0])
+        self.judge()
 
     def has_walked(self, function: FunctionType, depth: int) -> bool:
         """Whether ``examine`` has been here before, and no deeper; notes that it was."""
@@ -138,7 +236,13 @@ class Walk:
         self._depths[id(function)] = depth
         return False
 
-    def _chain(self, namespace: dict[str, Any], chain: tuple[str, ...], depth: int) -> None:
+    def _chain(
+        self,
+        namespace: dict[str, Any],
+        chain: tuple[str, ...],
+        names: frozenset[str],
+        depth: int,
+    ) -> None:
         name, *attributes = chain
         owner = str(namespace.get("__name__"))
         if name in namespace:
@@ -154,14 +258,22 @@ class Walk:
             self.entry(namespace, name, (), f"{owner}.{name}")
             return
         self._check(value, owner, name, label)
-        self._attributes(value, label, attributes, depth)
+        self._attributes(value, label, attributes, names, depth)
 
-    def _attributes(self, value: Any, label: str, attributes: list[str], depth: int) -> None:
+    def _attributes(
+        self,
+        value: Any,
+        label: str,
+        attributes: list[str],
+        names: frozenset[str],
+        depth: int,
+    ) -> None:
         for attribute in attributes:
             owner = value
             if _is_a(owner, ModuleType):
                 owner = self._through_lazy(owner, attribute, label)
                 label = f"{owner.__name__}.{attribute}"
+                self.pin_module(owner)
                 if attribute not in vars(owner):
                     self.entry(vars(owner), attribute, (), label)
                     return
@@ -171,17 +283,26 @@ class Walk:
             else:
                 # What an object's attribute leads to depends on its class and on itself.
                 label = f"{label}.{attribute}"
-                self._instance(owner, attribute, label)
+                self._instance(owner, attribute, label, names, depth)
                 return
-        self._lead(value, label, depth)
+        self._lead(value, label, names, depth)
 
-    def _lead(self, value: Any, label: str, depth: int) -> None:
+    def _lead(self, value: Any, label: str, names: frozenset[str], depth: int) -> None:
         value = _unwrapped(value)
         if type(value) is FunctionType:
-            if _root(value.__globals__) in self._followed:
+            if self._leads_on(value.__globals__):
                 self.function(value, depth + 1)
+            else:
+                self.pin(value)
         elif _is_a(value, type) and not issubclass(value, BaseException):
             self.freeze(value, label)
+            self.methods(value, names | _UNNAMED, depth)
+
+    def pin_module(self, module: ModuleType) -> None:
+        """Watches a module's class, which may answer for its attributes."""
+        if id(module) not in self._pinned:
+            self._pinned.add(id(module))
+            self.frozen.append((module, f"{module.__name__}.__class__"))
 
     def _through_lazy(self, module: ModuleType, attribute: str, label: str) -> ModuleType:
         """SkyPilot's LazyImport: an attribute set on it wins over the real module's."""
@@ -190,6 +311,9 @@ class Walk:
             return module
         own = vars(module)
         real = load(module)
+        self.pin_module(module)
+        self.freeze(type(module), label)
+        self.methods(type(module), frozenset({"__getattr__"}))
         # The end of a mock may leave the real module's own attribute on it.
         expected = (vars(real)[attribute], None) if attribute in vars(real) else ()
         self.entry(own, attribute, expected, f"{label}.{attribute}")
@@ -198,7 +322,9 @@ class Walk:
             self._suspects.append(f"{label}.{attribute} was replaced")
         return real  # type: ignore[no-any-return]
 
-    def _instance(self, owner: object, attribute: str, label: str) -> None:
+    def _instance(
+        self, owner: object, attribute: str, label: str, names: frozenset[str], depth: int
+    ) -> None:
         own = getattr(owner, "__dict__", None)
         if isinstance(own, dict):
             self.entry(own, attribute, (own[attribute],) if attribute in own else (), label)
@@ -211,7 +337,10 @@ class Walk:
                     self._suspects.append(f"{method} was replaced")
                 else:
                     self.entry(own, name, (), method)
-        self.freeze(owner if isinstance(owner, type) else type(owner), label)
+        cls = owner if isinstance(owner, type) else type(owner)
+        self.freeze(cls, label)
+        instance = None if cls is owner else owner
+        self.methods(cls, names | {attribute} | _UNNAMED, depth, instance)
 
     def freeze(self, cls: type, label: str) -> None:
         """Lets no attribute of a class, or of its bases, come, go or change."""
@@ -222,6 +351,10 @@ class Walk:
                 self.frozen.append((base, f"{base.__module__}.{base.__qualname__}"))
                 if not all(_is_own(value, base) for value in vars(base).values()):
                     self._suspects.append(f"{label}: {base.__qualname__} was patched")
+        if type(cls) is not type and cls is not type(cls):
+            # Classes of classes have a say in `isinstance` and in what a call makes.
+            self.freeze(type(cls), label)
+            self.methods(type(cls), _UNNAMED)
 
     def entry(
         self, namespace: Namespace, name: str | type, expected: tuple[object, ...], label: str
@@ -260,6 +393,61 @@ def _method_names(cls: type) -> set[str]:
     }
 
 
+def _names(code: CodeType) -> frozenset[str]:
+    """Names that a code object and those within it use, whatever for."""
+    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return frozenset(code.co_names).union(*map(_names, nested))
+
+
+def _functions_of(value: Any) -> list[FunctionType]:
+    """The functions of a class's attribute: a method of any kind, or a property; decorated ones."""
+    kind = type(value)
+    if kind in (staticmethod, classmethod):
+        value = value.__func__
+    elif kind is property:
+        value = value.fget
+    functions = []
+    while type(value) is FunctionType:
+        functions.append(value)
+        value = getattr(value, "__wrapped__", None)
+    return functions
+
+
+def _has_own_code(function: FunctionType) -> bool:
+    """Whether the code may well come from the file that the function's module comes from."""
+    name, file = function.__code__.co_filename, function.__globals__.get("__file__")
+    generated = name.startswith("<") and function.__name__.startswith("__")
+    if not isinstance(file, str) or name.startswith(("<frozen ", "<attrs ")) or generated:
+        return True
+    return _stem(name) == _stem(file)
+
+
+def _stem(path: str) -> str:
+    # `pathlib` takes a hundred times as long.
+    return path.rpartition("/")[2].partition(".")[0]
+
+
+#: Builtins as they were when this module was made, but for those that programs like to replace.
+_BUILTINS = tuple(
+    (name, value)
+    for name, value in vars(builtins).items()
+    if name not in ("copyright", "credits", "exit", "help", "input", "license", "open", "print")
+    and name not in ("quit", "_", "__spec__", "__loader__")
+)
+
+
+_NAMESPACE = vars(builtins)
+
+
+def _changed_builtin() -> Guards | None:
+    """Guards that refuse if a builtin is another now. No builtin is called."""
+    for name, value in _BUILTINS:
+        if name not in _NAMESPACE or _NAMESPACE[name] is not value:
+            entries: list[Entry] = [(_NAMESPACE, name, (value,), f"builtins.{name}")]
+            return Guards(entries, [], (), f"builtins.{name} was replaced")
+    return None
+
+
 def _unwrapped(value: Any) -> Any:
     """The original behind one of our own proxies, or behind functools' caches."""
     route = route_of(value)
@@ -293,7 +481,7 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
     value = _unwrapped(value)
     if type(value) is FunctionType:
         home = str(value.__globals__.get("__name__"))
-        if value.__name__ == name:
+        if name in (value.__name__, f"_{value.__name__}"):
             # A decorator of the standard library, say contextlib's, has made a new function.
             decorated = value.__module__ == owner and hasattr(value, "__wrapped__")
             return _same_origin(home, owner) or (decorated and is_stdlib(home.partition(".")[0]))
@@ -301,9 +489,10 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         # still has its own name as well is one that somebody put in another's place.
         return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value
     if type(value) is BuiltinFunctionType:
-        # hashlib's constructors are OpenSSL's.
-        return value.__name__ == name or (
-            owner == "hashlib" and value.__name__ == f"openssl_{name}"
+        # hashlib's constructors are OpenSSL's, and threading's locks those of _thread.
+        return name in (value.__name__, f"_{value.__name__}") or (
+            (owner, value.__name__)
+            in (("hashlib", f"openssl_{name}"), ("threading", "allocate_lock"))
         )
     if _is_a(value, type):
         return (

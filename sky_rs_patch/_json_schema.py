@@ -7,6 +7,7 @@ looked at here, when the guards of the route are derived.
 
 from __future__ import annotations
 
+import abc
 import builtins
 import importlib
 import sys
@@ -53,6 +54,12 @@ _CUSTOM = frozenset({"case_insensitive_enum", "case_sensitive_enum"})
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 #: Packages from which jsonschema has functions.
 _FRIENDS = frozenset({"attr", "attrs", "jsonschema", "jsonschema_specifications", "referencing"})
+#: Of those, the ones whose functions are followed.
+_FOLLOWED = frozenset({"jsonschema", "referencing"})
+#: And these functions of attrs, which makes its classes; what else it has only makes classes.
+_OF_ATTRS = frozenset({"evolve", "fields", "get_generic_base"})
+#: Classes of which validators make objects.
+_MATERIAL = frozenset({"Registry", "Resolver", "Resource", "Specification", "ValidationError"})
 #: What every class has, or gets when it is copied or made generic.
 _ANY_CLASS = frozenset({"__doc__", "__class_getitem__", "__init_subclass__", "__subclasshook__"})
 
@@ -98,6 +105,12 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     _class(walk, cls, "SkyPilot's validator")
     _table(walk, draft, cls, module)
     _latest(walk, draft, latest)
+    core = importlib.import_module("referencing._core")
+    for name in sorted(_MATERIAL & vars(core).keys()):
+        _material(walk, vars(core)[name], f"referencing.{name}", 0)
+    # Types are told apart by abstract classes.
+    walk.freeze(abc.ABCMeta, "abc.ABCMeta")
+    walk.methods(abc.ABCMeta, frozenset({"__instancecheck__", "__subclasscheck__"}))
     for function in (validators.create, validators.extend, validators.validator_for):
         _function(walk, function)
     return make, cls, _config(walk)
@@ -116,6 +129,7 @@ def _suspect(text: str) -> Exception:
 def _class(walk: Walk, cls: Any, label: str) -> None:
     """A class made by `jsonschema.validators.create`, and its type checker."""
     walk.freeze(cls, label)
+    walk.pin_methods([cls, type(cls.TYPE_CHECKER)])
     walk.freeze(type(cls.TYPE_CHECKER), f"{label}.TYPE_CHECKER")
     made = set(_codes(_validators().create.__code__))
     for name, value in vars(cls).items():
@@ -205,6 +219,7 @@ def _function(walk: Walk, function: Any, depth: int = 0) -> None:
     """The global names that a function of jsonschema reads, and those of what it calls."""
     if walk.has_walked(function, depth):
         return
+    walk.pin(function)
     namespace = function.__globals__
     home = str(namespace.get("__name__"))
     for name, *attributes in _bytecode.global_chains(function.__code__):
@@ -216,6 +231,7 @@ def _function(walk: Walk, function: Any, depth: int = 0) -> None:
             continue
         value = _watched(walk, namespace, name, f"{home}.{name}", depth)
         if attributes and isinstance(value, ModuleType) and attributes[0] in vars(value):
+            walk.pin_module(value)
             label = f"{value.__name__}.{attributes[0]}"
             _watched(walk, vars(value), attributes[0], label, depth)
 
@@ -227,11 +243,26 @@ def _watched(walk: Walk, namespace: dict[str, Any], name: str, label: str, depth
     if len(walk.entries) > known and type(value) is FunctionType:
         if value.__name__ != name or not _is_friend(value):
             raise _suspect(f"{label} was replaced")
-        if depth < _MAX_DEPTH and _root(value) == "jsonschema":
+        if depth < _MAX_DEPTH and (_root(value) in _FOLLOWED or name in _OF_ATTRS):
             _function(walk, value, depth + 1)
+        elif value.__globals__.get("__name__") == "re":
+            walk.function(value, depth + 1)
+    elif len(walk.entries) > known and isinstance(value, type) and value.__name__ in _MATERIAL:
+        _material(walk, value, label, depth)
     elif type(value).__module__.partition(".")[0] in ("unittest", "mock"):
         raise _suspect(f"{label} was replaced")
     return value
+
+
+def _material(walk: Walk, cls: type, label: str, depth: int) -> None:
+    """A class whose objects are on the way: all its methods."""
+    for base in cls.__mro__:
+        if base.__module__.partition(".")[0] in _FOLLOWED:
+            walk.freeze(base, label)
+            walk.pin_methods([base])
+            for value in vars(base).values():
+                if type(value) is FunctionType and depth < _MAX_DEPTH:
+                    _function(walk, value, depth + 1)
 
 
 _MAX_DEPTH = 6

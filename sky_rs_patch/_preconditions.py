@@ -15,12 +15,15 @@ _PSUTIL_MAJORS = (5, 6, 7)
 #: Where `psutil.Process(pid).is_running()` leads, beyond what the code of the original shows.
 PSUTIL_PROCESS_READS = (
     "psutil.Process",
+    "psutil.Process.is_running",
     "psutil._psplatform",
     "psutil._pslinux.Process",
     "psutil._pslinux.open_binary",
     "psutil._pslinux.get_procfs_path",
     "psutil._pslinux.bcat",
     "psutil.PROCFS_PATH",
+    "psutil._pslinux.Process.create_time",
+    "psutil.NoSuchProcess.__init__",
 )
 
 #: Where `psutil.Process.children()` leads, as far as a native function speaks for it.
@@ -31,6 +34,9 @@ PSUTIL_CHILDREN_READS = (
     "psutil._pslinux.ppid_map",
     "psutil._pslinux.pids",
     "psutil._pslinux.AccessDenied",
+    "psutil.Process.children",
+    "psutil.Process.create_time",
+    "threading.RLock",
 )
 
 #: Releases of psutil whose `children` and `ppid_map` were compared with the native walk.
@@ -97,19 +103,6 @@ def plain_logger_and_cpu_count() -> str | None:
 
 #: Releases of PyYAML whose reader, scanner, parser and composer are the same code.
 _YAML_RELEASES = ("5.4.1", "6.0", "6.0.1", "6.0.2", "6.0.3")
-
-#: What `yaml.compose_all` leads to: the classes of the pure Python loader, and those of nodes
-#: by the names under which the composer makes them.
-YAML_COMPOSER_READS = (
-    "yaml.loader.Loader",
-    "yaml.composer.ScalarNode",
-    "yaml.composer.SequenceNode",
-    "yaml.composer.MappingNode",
-    "yaml.scanner.SimpleKey",
-    "yaml.scanner.Scanner.ESCAPE_REPLACEMENTS[]",
-    "yaml.scanner.Scanner.ESCAPE_CODES[]",
-    "yaml.resolver.BaseResolver.yaml_path_resolvers[]",
-)
 
 _YAML_ESCAPES = dict(
     zip(

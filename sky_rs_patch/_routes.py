@@ -8,7 +8,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from sky_rs_patch import _json_schema, _preconditions, _release_memory, _yaml_dump, _yaml_load
+from sky_rs_patch import (
+    _json_schema,
+    _logging,
+    _preconditions,
+    _release_memory,
+    _yaml_compose,
+    _yaml_dump,
+    _yaml_load,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,10 +80,13 @@ class RouteSpec(NamedTuple):
     opt_in: OptIn | None = None
 
 
-_LOGGING_READS = ("logging._logRecordFactory", "logging.Logger", "logging.lastResort")
 _CGROUP = {"_is_cgroup_v2": "A"}
 #: Where `re.match` and its like lead.
 _REGEX_READS = ("re._compile",)
+#: Where `re.sub` leads with a template; which of them there are depends on the Python.
+_TEMPLATE_READS = (*_REGEX_READS, "re._subx", "re._compile_repl", "re._compile_template")
+#: Where reading a text file leads.
+_TEXT_FILE_READS = ("encodings.utf_8.IncrementalDecoder.decode",)
 #: Context of what reads the user's hash.
 _USER_HASH = ("os.environ._data", "constants.USER_ID_ENV_VAR", "USER_HASH_FILE")
 
@@ -91,7 +102,8 @@ ROUTES: tuple[RouteSpec, ...] = (
         f"{_COMMON}.find_free_port",
         {"A": "find_free_port_silent", "B": "find_free_port"},
         context=("logger",),
-        reads=_LOGGING_READS,
+        reads=_logging.READS,
+        examine=_logging.examine,
         precondition=_preconditions.plain_logger,
         pure=False,
     ),
@@ -106,7 +118,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "get_cpu_count"},
         callees={"_cpu_count": "A", "_get_cgroup_cpu_limit": "A", **_CGROUP},
         context=("os.environ._data",),
-        reads=("psutil.PROCFS_PATH",),
+        reads=("psutil.PROCFS_PATH", *_TEXT_FILE_READS),
         precondition=_preconditions.known_psutil,
     ),
     RouteSpec(
@@ -114,7 +126,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "get_mem_size_gb_only", "B": "get_mem_size_gb"},
         callees={"_mem_size_gb": "A", "_get_cgroup_memory_limit": "A", **_CGROUP},
         context=("os.environ._data",),
-        reads=("psutil.PROCFS_PATH",),
+        reads=("psutil.PROCFS_PATH", *_TEXT_FILE_READS),
         precondition=_preconditions.known_psutil,
     ),
     RouteSpec(
@@ -128,7 +140,8 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "get_max_workers_for_file_mounts"},
         callees={"get_parallel_threads": "A", "_get_thread_multiplier": "A"},
         context=("logger", "globals()"),
-        reads=_LOGGING_READS,
+        reads=_logging.READS,
+        examine=_logging.examine,
         precondition=_preconditions.plain_logger_and_cpu_count,
         pure=False,
     ),
@@ -151,8 +164,9 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_YAML}.check_no_duplicate_keys",
         {"A": "check_no_duplicate_keys"},
-        reads=_preconditions.YAML_COMPOSER_READS,
+        reads=_yaml_compose.READS,
         precondition=_preconditions.known_yaml_scanner,
+        examine=_yaml_compose.examine,
     ),
     *(
         # Up to SkyPilot 0.10.0 they were elsewhere, and libyaml had no part in them.
@@ -192,7 +206,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"C": "get_user_hash"},
         callees={"is_valid_user_hash": "BC"},
         context=_USER_HASH,
-        reads=_REGEX_READS,
+        reads=(*_REGEX_READS, *_TEXT_FILE_READS),
         pure=False,
     ),
     RouteSpec(
@@ -201,7 +215,8 @@ ROUTES: tuple[RouteSpec, ...] = (
         callees={"get_user_hash": "C", "is_valid_user_hash": "BC", "base36_encode": "A"},
         # Up to 0.10.0 the file's path has another name, so there is no context.
         context=(*_USER_HASH, "CLUSTER_NAME_HASH_LENGTH", "logger"),
-        reads=(*_REGEX_READS, *_LOGGING_READS),
+        reads=(*_REGEX_READS, *_TEXT_FILE_READS, *_logging.READS),
+        examine=_logging.examine,
         precondition=_preconditions.plain_logger_and_md5,
         pure=False,
     ),
@@ -225,7 +240,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}._redact_secrets_values",
         {"A": "_redact_secrets_values"},
-        reads=_REGEX_READS,
+        reads=_TEMPLATE_READS,
     ),
     RouteSpec(
         f"{_SUBPROCESS}._safe_children",

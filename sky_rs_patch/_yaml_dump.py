@@ -112,6 +112,10 @@ def _watch(walk: Walk) -> None:
     dumper: Any = _pyyaml.package().SafeDumper
     walk.frozen += [(vars(module), module.__name__) for module in _modules()]
     walk.frozen += [(cls, _pyyaml.class_name(cls)) for cls in _plain_classes()]
+    walk.pin_methods((*dumper.__mro__[:-1], *_plain_classes()))
+    for function in (_pyyaml.package().dump, _pyyaml.package().dump_all):
+        if type(function) is FunctionType:
+            walk.pin(function)
     walk.frozen += [
         (getattr(dumper, name), f"yaml.SafeDumper.{name}")
         for name in (

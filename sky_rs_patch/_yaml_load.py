@@ -28,6 +28,8 @@ READS = (
     "yaml._yaml.CParser",
     "types.GeneratorType",
     "collections.abc.Hashable",
+    "abc._abc_instancecheck",
+    "abc._abc_subclasscheck",
     "io.StringIO",
     *(
         f"builtins.{name}"
@@ -104,6 +106,10 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
         walk.frozen.append((vars(module), module.__name__))
     for cls in (*_nodes(), yaml.CSafeLoader):
         walk.freeze(cls, f"yaml.{cls.__qualname__}")
+    walk.pin_methods((*_nodes(), *yaml.CSafeLoader.__mro__))
+    for function in (yaml.load, yaml.load_all):
+        if type(function) is FunctionType:
+            walk.pin(function)
     for name in (*_REGISTRIES, "bool_values"):
         walk.frozen.append((getattr(yaml.CSafeLoader, name), f"yaml.CSafeLoader.{name}"))
     return (_pyyaml.resolver_lists(yaml.CSafeLoader),)

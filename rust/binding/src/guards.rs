@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::pins::Pins;
 use crate::watch::{Stamp, namespace};
 
 /// One name in one namespace, and the object that it must lead to.
@@ -36,15 +37,15 @@ enum State {
     Resolving { process: u32 },
     /// All entries are pristine.
     Pristine,
-    /// An entry was replaced; its label.
-    Replaced(Py<PyString>),
+    /// An entry was replaced, or a pinned object changed; its label.
+    Replaced { label: Py<PyString>, pinned: bool },
     /// The resolver found something it can't vouch for, and says what.
     Refused(Py<PyString>),
 }
 
 /// Namespace, name, what is expected there (nothing, an object, an object or nothing), label.
 type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyString>);
-/// Namespace and label.
+/// Namespace, or a function or module to pin, and label.
 type RawFrozen<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>);
 /// What a resolver returns: entries, frozen namespaces, context, problem.
 type RawAnswer<'py> = (Vec<RawEntry<'py>>, Vec<RawFrozen<'py>>, Vec<Py<PyAny>>, Option<Bound<'py, PyString>>);
@@ -55,6 +56,7 @@ pub(crate) struct Guards {
     state: State,
     entries: Vec<Entry>,
     frozen: Vec<Frozen>,
+    pins: Pins,
     stamp: Option<Stamp>,
     /// Shared with the calls under way, so that nobody waits for them to end.
     context: Option<Arc<[Py<PyAny>]>>,
@@ -70,6 +72,7 @@ impl Guards {
             state,
             entries: Vec::new(),
             frozen: Vec::new(),
+            pins: Pins::default(),
             stamp: None,
             context: None,
             failures: HashMap::new(),
@@ -79,7 +82,9 @@ impl Guards {
     /// Whether everything is known to be pristine, without looking closer.
     #[inline]
     pub(crate) fn are_fresh(&self, py: Python<'_>) -> bool {
-        matches!(self.state, State::Pristine) && self.stamp.as_ref().is_none_or(|stamp| stamp.is_current(py))
+        matches!(self.state, State::Pristine)
+            && self.stamp.as_ref().is_none_or(|stamp| stamp.is_current(py))
+            && self.pins.hold(py)
     }
 
     /// The resolver, if it has to be asked now; the guards then wait for `settle`.
@@ -141,7 +146,11 @@ impl Guards {
             });
         }
         let mut checked_frozen = Vec::with_capacity(frozen.len());
+        let mut pins = Pins::default();
         for (object, label) in frozen {
+            if pins.add(&object, &label) {
+                continue;
+            }
             let dict = namespace(&object)?;
             // A frozen namespace is a set of entries plus the promise that none is added.
             for (name, value) in dict.iter() {
@@ -160,6 +169,7 @@ impl Guards {
         self.stamp = Some(Stamp::new(py, &dicts));
         self.entries = checked_entries;
         self.frozen = checked_frozen;
+        self.pins = pins;
         self.context = (!context.is_empty()).then(|| context.into());
         match problem {
             Some(problem) => {
@@ -175,14 +185,18 @@ impl Guards {
 
     /// Looks everything up again unless nothing changed, and says whether all is pristine.
     pub(crate) fn check(&mut self, py: Python<'_>) -> bool {
-        if matches!(self.state, State::Pristine | State::Replaced(_))
-            && self.stamp.as_ref().is_some_and(|stamp| !stamp.is_current(py))
-        {
+        let due = match self.state {
+            State::Pristine => true,
+            // Nothing tells when a pinned function is put right again.
+            State::Replaced { pinned, .. } => pinned || self.stamp.as_ref().is_some_and(|stamp| !stamp.is_current(py)),
+            _ => false,
+        };
+        if due {
             self.inspect(py);
         }
         let culprit = match &self.state {
             State::Pristine => return true,
-            State::Replaced(label) | State::Refused(label) => label.bind(py).to_string_lossy().into_owned(),
+            State::Replaced { label, .. } | State::Refused(label) => label.bind(py).to_string_lossy().into_owned(),
             State::Unresolved | State::Resolving { .. } => "not resolved yet".to_owned(),
         };
         *self.failures.entry(culprit).or_default() += 1;
@@ -201,9 +215,10 @@ impl Guards {
             .find(|entry| !entry.is_pristine(py))
             .map(|entry| &entry.label)
             .or_else(|| self.frozen.iter().find(|frozen| !frozen.is_pristine(py)).map(|frozen| &frozen.label));
-        self.state = match replaced {
+        let pinned = replaced.is_none();
+        self.state = match replaced.or_else(|| self.pins.changed(py)) {
             None => State::Pristine,
-            Some(label) => State::Replaced(label.clone_ref(py)),
+            Some(label) => State::Replaced { label: label.clone_ref(py), pinned },
         };
     }
 
@@ -221,7 +236,8 @@ impl Guards {
     /// The labels of all entries, for tests and for `status`.
     pub(crate) fn labels(&self, py: Python<'_>) -> Vec<String> {
         let label = |label: &Py<PyString>| label.bind(py).to_string_lossy().into_owned();
-        let mut labels: Vec<_> = self.entries.iter().map(|entry| label(&entry.label)).collect();
+        let mut labels: Vec<_> =
+            self.entries.iter().map(|entry| &entry.label).chain(self.pins.labels()).map(label).collect();
         labels.sort_unstable();
         labels.dedup();
         labels
@@ -244,6 +260,7 @@ impl Guards {
         for frozen in &self.frozen {
             visit.call(&frozen.namespace)?;
         }
+        self.pins.visit(visit)?;
         if let Some(stamp) = &self.stamp {
             stamp.visit(visit)?;
         }

@@ -13,6 +13,7 @@ mod gil;
 mod guards;
 mod limits;
 mod natives;
+mod pins;
 mod proxy;
 mod route;
 mod switch;

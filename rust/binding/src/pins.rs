@@ -1,0 +1,143 @@
+//! What may change of an object that stays where it is: a function's code, defaults and closure,
+//! a module's class. No dictionary tells of it, so the pointers themselves are compared.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyFunction, PyModule, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit, ffi};
+
+/// A function and what a call of it runs.
+struct PinnedFunction {
+    function: Py<PyFunction>,
+    code: Py<PyAny>,
+    defaults: Option<Py<PyAny>>,
+    kwdefaults: Option<Py<PyAny>>,
+    /// The cells of its closure, and what they hold.
+    cells: Vec<(Py<PyAny>, Option<Py<PyAny>>)>,
+    label: Py<PyString>,
+}
+
+/// A module and its class, which may answer for its attributes.
+struct PinnedModule {
+    module: Py<PyModule>,
+    class: Py<PyAny>,
+    label: Py<PyString>,
+}
+
+/// Functions and modules that must stay as they were when the guards were derived.
+#[derive(Default)]
+pub(crate) struct Pins {
+    functions: Vec<PinnedFunction>,
+    modules: Vec<PinnedModule>,
+}
+
+fn address(object: Option<&Py<PyAny>>) -> *mut ffi::PyObject {
+    object.map_or(std::ptr::null_mut(), Py::as_ptr)
+}
+
+/// What a cell holds, borrowed.
+///
+/// # Safety
+/// The object is a live cell, and the GIL is held.
+unsafe fn content(cell: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the caller vouches for it.
+    unsafe { (*cell.cast::<ffi::PyCellObject>()).ob_ref }
+}
+
+impl PinnedFunction {
+    fn new(function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) -> Self {
+        let py = function.py();
+        let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
+        // SAFETY: an exact function, whose fields are null or live objects that it holds.
+        let [code, defaults, kwdefaults] = unsafe { [(*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults] }
+            // SAFETY: as above; each of them is borrowed and gets a reference of its own.
+            .map(|field| unsafe { Bound::from_borrowed_ptr_or_opt(py, field) }.map(Bound::unbind));
+        // SAFETY: null or a tuple, as above.
+        let closure = unsafe { Bound::from_borrowed_ptr_or_opt(py, (*raw).func_closure) };
+        let closure = closure.and_then(|closure| closure.cast_into::<PyTuple>().ok());
+        let cells = closure.iter().flat_map(PyTupleMethods::iter).map(|cell| {
+            // SAFETY: a closure has nothing but cells, whose content is null or a live object.
+            let content = unsafe { Bound::from_borrowed_ptr_or_opt(py, content(cell.as_ptr())) };
+            (cell.unbind(), content.map(Bound::unbind))
+        });
+        Self {
+            cells: cells.collect(),
+            function: function.clone().unbind(),
+            code: code.unwrap_or_else(|| py.None()),
+            defaults,
+            kwdefaults,
+            label: label.clone().unbind(),
+        }
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        let raw = self.function.as_ptr().cast::<ffi::PyFunctionObject>();
+        // SAFETY: the function is alive, for it is held; the caller of `hold` has the GIL.
+        let (code, defaults, kwdefaults) = unsafe { ((*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults) };
+        code == self.code.as_ptr()
+            && defaults == address(self.defaults.as_ref())
+            && kwdefaults == address(self.kwdefaults.as_ref())
+            // SAFETY: cells of a closure, which are held.
+            && self.cells.iter().all(|(cell, held)| unsafe { content(cell.as_ptr()) } == address(held.as_ref()))
+    }
+}
+
+impl PinnedModule {
+    #[inline]
+    fn holds(&self) -> bool {
+        // SAFETY: the module is alive, for it is held; the caller of `hold` has the GIL.
+        unsafe { ffi::Py_TYPE(self.module.as_ptr()) }.cast() == self.class.as_ptr()
+    }
+}
+
+impl Pins {
+    /// Pins a plain function or a module; says whether the object was one.
+    pub(crate) fn add(&mut self, object: &Bound<'_, PyAny>, label: &Bound<'_, PyString>) -> bool {
+        if let Ok(function) = object.cast_exact::<PyFunction>() {
+            self.functions.push(PinnedFunction::new(function, label));
+            return true;
+        }
+        if let Ok(module) = object.cast::<PyModule>() {
+            let class = module.get_type().into_any().unbind();
+            self.modules.push(PinnedModule { module: module.clone().unbind(), class, label: label.clone().unbind() });
+            return true;
+        }
+        false
+    }
+
+    /// Whether all of them are as they were.
+    #[inline]
+    pub(crate) fn hold(&self, _py: Python<'_>) -> bool {
+        self.functions.iter().all(PinnedFunction::holds) && self.modules.iter().all(PinnedModule::holds)
+    }
+
+    /// The label of one that isn't as it was.
+    pub(crate) fn changed(&self, _py: Python<'_>) -> Option<&Py<PyString>> {
+        let function = self.functions.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label);
+        function.or_else(|| self.modules.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label))
+    }
+
+    /// All labels.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &Py<PyString>> {
+        let functions = self.functions.iter().map(|pinned| &pinned.label);
+        functions.chain(self.modules.iter().map(|pinned| &pinned.label))
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for pinned in &self.functions {
+            visit.call(&pinned.function)?;
+            visit.call(&pinned.code)?;
+            visit.call(&pinned.defaults)?;
+            visit.call(&pinned.kwdefaults)?;
+            for (cell, held) in &pinned.cells {
+                visit.call(cell)?;
+                visit.call(held)?;
+            }
+        }
+        for pinned in &self.modules {
+            visit.call(&pinned.module)?;
+            visit.call(&pinned.class)?;
+        }
+        Ok(())
+    }
+}

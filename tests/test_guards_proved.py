@@ -1,0 +1,52 @@
+"""Each dependency of each original is replaced, and the routed call sees it as the original does.
+
+What is replaced here, in some of the ways, `make guards` replaces in all of them.
+"""
+
+import contextlib
+
+import pytest
+from guard_cases import Subject, prove, row
+from guard_scenarios import SCENARIOS, ready
+
+import sky_rs_patch
+from sky_rs_patch import _engine, _routes
+
+#: So many dependencies of each route are replaced here.
+MOST = 30
+#: Every one that any SkyPilot has.
+NAMES = sorted({route.target.rpartition(".")[2] for route in _routes.ROUTES})
+
+
+@pytest.fixture(scope="module")
+def targets():
+    with contextlib.ExitStack() as stack:
+        yield {target.rpartition(".")[2]: target for target in stack.enter_context(ready())}
+
+
+@pytest.fixture
+def enabled_again(targets, disabled_before_and_after):
+    """Switched on again, with proxies that the tests before this one haven't called."""
+    _engine._installed.clear()
+    sky_rs_patch.enable(opt_in=["release_memory"])
+
+
+def test_every_route_has_calls():
+    assert set(NAMES) <= set(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_an_original_reads(name, targets, enabled_again):
+    if name not in targets:
+        routes = sky_rs_patch.status()["routes"].items()
+        reasons = [r["reason"] for target, r in routes if target.endswith(f".{name}")]
+        assert all(" has no " in reason or "is no " in reason for reason in reasons), reasons
+        pytest.skip("this SkyPilot hasn't it")
+    # Each call of that one collects the garbage of the whole process.
+    most = 3 if name == "release_memory" else MOST
+    findings = prove(Subject(targets[name], SCENARIOS[name]()), every=False, most=most)
+    different = [finding for finding in findings if finding.difference]
+    assert not different, "\n".join(f"{f.dependency} [{f.way}]: {f.difference}" for f in different)
+    counted = row(targets[name], findings)
+    assert counted.observable, "nothing that was replaced made a difference"
+    assert not counted.stayed, [f for f in findings if f.observable and not f.recovered]

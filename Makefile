@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: fuzz fuzz-core guards matrix matrix-nightly instructions upstream-all planted
+.PHONY: fuzz fuzz-core guards faults matrix matrix-nightly instructions upstream-all planted
 .PHONY: bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
@@ -54,6 +54,16 @@ $(NOX)/.requirements: $(VENV)/.tools requirements/matrix/nox.txt
 	$(UV) pip install -q --python $(NOX)/bin/python -r requirements/matrix/nox.txt
 	touch $@
 
+# The same with assertions, overflow checks and panics on purpose: for tests alone.
+CHECKS_VENV := .venv-checks
+$(CHECKS_VENV)/.built: $(VENV)/.built requirements/test.txt
+	$(UV) venv -q --allow-existing --python $(BIN)/python $(CHECKS_VENV)
+	$(UV) pip install -q --compile-bytecode --python $(CHECKS_VENV)/bin/python -r requirements/test.txt
+	rm -rf .work/checks
+	$(BIN)/maturin build --locked -q -i $(BIN)/python --features fault-injection -o .work/checks
+	$(UV) pip install -q --compile-bytecode --python $(CHECKS_VENV)/bin/python --reinstall --no-deps .work/checks/*.whl
+	touch $@
+
 ## Checks
 
 lint: $(VENV)/.built
@@ -69,8 +79,13 @@ rust-test: $(VENV)/.tools
 
 # In two sessions: the first one deletes and reloads SkyPilot's modules under its own feet.
 python-test: $(VENV)/.built
-	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob='test_properties*' --ignore=plugin
+	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob='test_properties*' --ignore=plugin \
+		--ignore=checked
 	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile test_properties*.py
+
+# Panics on purpose within every native function.
+faults: $(CHECKS_VENV)/.built
+	cd tests && ../$(CHECKS_VENV)/bin/python -m pytest -q -p no:cacheprovider checked
 
 # The plugin; 'slow' tests are for `make plugin-test SELECT=`.
 SELECT = -m 'not slow'

@@ -9,6 +9,7 @@ extension are imported inside.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import weakref
@@ -63,6 +64,9 @@ class _Refused(Exception):
 
 
 _lock = threading.RLock()
+# Of the thread that holds it at a fork the child has nothing but the lock. What that thread was at
+# may be half done, which `enable` and the next import make up for.
+os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]
 #: Every proxy that was made and still exists, the newest last.
 _installed: list[Installed] = []
 #: Routes of functions that stand in no module of SkyPilot.
@@ -220,12 +224,12 @@ def _patch_loaded(module: ModuleType, *, late: bool) -> None:
         _finish_later(module)
         return
     _installed[:] = [entry for entry in _installed if entry.proxy is not None]
-    extension = _extension.load()
+    obstacle = _extension.obstacle()
     made = []
     for target, route in registry.in_module(module.__name__):
-        if extension.module is None:
-            _refusals[target] = extension.problem or "there is no extension"
-            _report(f"SkyPilot stays on Python: {extension.problem}")
+        if obstacle is not None:
+            _refusals[target] = obstacle
+            _report(f"SkyPilot stays on Python: {obstacle}")
             continue
         try:
             entry = _patch(module, target, route)

@@ -21,11 +21,16 @@ class Extension(NamedTuple):
 @functools.cache
 def load() -> Extension:
     """Imports the extension once; a failure is described, not raised."""
+    unfit = _unfit_interpreter()
+    if unfit is not None:
+        return Extension(None, unfit)
     try:
         from sky_rs_patch import _native
     except ImportError as error:
         return Extension(None, f"the extension can't be loaded: {error}{_hint()}")
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         return Extension(None, f"the extension failed to start: {type(error).__name__}: {error}")
     # os.environ may have been replaced, by a test or by SkyPilot's contextual one; the switch
     # is the process's own, and this is the same dictionary.
@@ -33,6 +38,60 @@ def load() -> Extension:
     if isinstance(data, dict):
         _native.watch_environment(data)
     return Extension(_native, None)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether an exception says that something failed, rather than that somebody wants to stop.
+
+    The exception for a panic in an extension of PyO3's is no ``Exception``; nor is Ctrl-C.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+@functools.cache
+def obstacle() -> str | None:
+    """Why nothing can be routed in this process: no extension, or no wrapt to make proxies of."""
+    extension = load()
+    if extension.module is None:
+        return extension.problem or "there is no extension"
+    try:
+        from sky_rs_patch import _proxy
+
+        _proxy.kind()
+    except Exception as error:
+        return f"wrapt can't be used: {type(error).__name__}: {error}"
+    return None
+
+
+def _unfit_interpreter() -> str | None:
+    """Why the extension must not even be imported here, or ``None``."""
+    # Where the GIL may be switched off, importing it would switch the GIL on for the whole program.
+    if "t" in sys.abiflags:
+        return "free-threaded builds of Python aren't supported: it keeps its state under the GIL"
+    # PyO3 gives a module to the first interpreter that asks, and then to none of the others.
+    if not _is_main_interpreter():
+        return "subinterpreters aren't supported: only the main interpreter is served"
+    return None
+
+
+def _is_main_interpreter() -> bool:
+    import _thread
+
+    ask = getattr(_thread, "_is_main_interpreter", None)
+    if ask is not None:
+        return bool(ask())
+    # Up to Python 3.11 only the module that makes them can tell.
+    try:
+        import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
+
+
+def panics() -> list[str]:
+    """The first panics of this process, with where they happened: each is a defect of ours."""
+    module = load().module
+    return module.panics() if module is not None else []
 
 
 def _hint() -> str:

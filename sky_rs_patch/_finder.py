@@ -80,8 +80,8 @@ class Finder:
         search = (fullname, get_ident())
         if search in self._searches:
             return None
-        self._searches.add(search)
         try:
+            self._searches.add(search)
             spec = self._find_elsewhere(fullname, path, target)
         finally:
             self._searches.discard(search)
@@ -142,14 +142,18 @@ def _tell(module: ModuleType) -> None:
 
 
 def complain(message: str) -> None:
-    """Warns the user, whatever the warning filters make of it."""
+    """Warns the user, whatever the warning filters make of it, and where it can be read."""
+    import contextlib
     import warnings
 
-    try:
-        warnings.warn(f"sky_rs_patch: {message}", RuntimeWarning, stacklevel=2)
-    except RuntimeWarning:
-        # Filters that turn warnings into errors must not break somebody's import.
-        sys.stderr.write(f"sky_rs_patch: {message}\n")
+    # A daemon may have closed its standard error, and `warnings.showwarning` may be anybody's:
+    # neither must break somebody's import.
+    with contextlib.suppress(Exception):
+        try:
+            warnings.warn(f"sky_rs_patch: {message}", RuntimeWarning, stacklevel=2)
+        except RuntimeWarning:
+            # The filters turn warnings into errors.
+            sys.stderr.write(f"sky_rs_patch: {message}\n")
 
 
 def _relieve_waiting() -> None:

@@ -49,6 +49,17 @@ class PythonRoutedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         return self
 
 
+def _check_wrapt() -> None:
+    """Makes sure that what is called wrapt makes proxies; raises anything if it doesn't."""
+
+    def wrapped(number: int) -> int:
+        return number
+
+    made: Any = wrapt.FunctionWrapper(wrapped, _pass_through)  # type: ignore[arg-type]
+    if made.__wrapped__ is not wrapped or made(1) != 1:
+        raise TypeError(f"{wrapt.FunctionWrapper!r} makes no proxies")
+
+
 class ProxyKind(NamedTuple):
     """The type of proxies, and why it isn't the native one if so."""
 
@@ -62,6 +73,7 @@ def kind() -> ProxyKind:
     """Makes the type of proxies, once."""
     module = _extension.load().module
     assert module is not None, "proxies need the extension"
+    _check_wrapt()
     try:
         return ProxyKind(module.make_proxy_type(wrapt.FunctionWrapper, _pass_through), True, None)
     except TypeError as error:

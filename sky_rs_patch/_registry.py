@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
-from sky_rs_patch import _entry_points
+from sky_rs_patch import _entry_points, _extension
 from sky_rs_patch._routes import ROUTES, RouteSpec
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class RegisteredRoute:
         if self._loaded is None:
             try:
                 candidate = self._candidate()
-            except Exception as error:
+            except BaseException as error:
+                if not _extension.is_failure(error):
+                    raise
                 self._loaded = Loaded(None, f"{self.source}: {type(error).__name__}: {error}")
             else:
                 problem = None if callable(candidate) else f"{self.source}: it can't be called"
@@ -133,7 +135,13 @@ class Registry:
         if self._entry_points_loaded:
             return
         self._entry_points_loaded = True
-        for entry_point in _entry_points.of_group(ENTRY_POINT_GROUP):
+        try:
+            entry_points = _entry_points.of_group(ENTRY_POINT_GROUP)
+        except Exception as error:
+            # They are listed by whatever finders there are.
+            self.problems[ENTRY_POINT_GROUP] = f"{type(error).__name__}: {error}"
+            return
+        for entry_point in entry_points:
             source = f"entry point {entry_point.value}"
             try:
                 self.add(

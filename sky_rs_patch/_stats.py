@@ -14,7 +14,6 @@ import os
 import sys
 import time
 import weakref
-from array import array
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,8 @@ class _File:
         path = directory / f"{os.getpid()}-{time.time_ns()}{_SUFFIX}"
         size = _HEADER + _CAPACITY * _block_bytes()
         with path.open("xb+") as file:
-            file.truncate(size)
+            # With holes in it, counting would be fatal once the disk is full.
+            os.posix_fallocate(file.fileno(), 0, size)
             self._map = mmap.mmap(file.fileno(), size)
         self._counters = memoryview(self._map)[_HEADER:].cast("Q")
         self._targets: list[str] = []
@@ -83,12 +83,9 @@ class _Tally:
 
     def add(self, route: Route) -> None:
         """Lets a route count here."""
-        before = array("Q", self._block)
         self._routes = [known for known in self._routes if known() is not None]
         self._routes.append(weakref.ref(route))
-        # The block gets the route's own counts, which are none.
         route.share_counts(self._block)
-        self._block[:] = before
 
     def settle(self, route: Route) -> None:
         """Keeps what only the route knows: nobody may hold it from now on."""

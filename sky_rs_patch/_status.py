@@ -31,7 +31,11 @@ def collect() -> dict[str, Any]:
         "version": __version__,
         "enabled": _engine.is_enabled(),
         "switch": switch,
-        "extension": {**_extension.build_info(), "problem": extension.problem},
+        "extension": {
+            **_extension.build_info(),
+            "problem": extension.problem,
+            "panics": _extension.panics(),
+        },
         "proxy": _proxy_kind(),
         "python": platform.python_version(),
         "skypilot": _skypilot_version(),
@@ -46,7 +50,7 @@ def collect() -> dict[str, Any]:
 
 
 def _proxy_kind() -> dict[str, Any] | None:
-    if _extension.load().module is None or "wrapt" not in sys.modules:
+    if "wrapt" not in sys.modules or _extension.obstacle() is not None:
         return None
     from sky_rs_patch import _proxy
 

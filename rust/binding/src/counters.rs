@@ -76,8 +76,9 @@ impl Counters {
         }
     }
 
-    /// Goes on counting in block number `index` of a writable buffer of 64-bit numbers, from
-    /// the present counts.
+    /// Goes on counting in block number `index` of a writable buffer of 64-bit numbers, on top of
+    /// what is there: others may count there as well. What was counted in memory of our own is
+    /// added.
     ///
     /// # Errors
     /// `ValueError` if the buffer is read-only, scattered or too short.
@@ -97,9 +98,10 @@ impl Counters {
         // SAFETY: the buffer is contiguous and long enough, and `PyBuffer<u64>` has checked
         // the format and the alignment.
         let target = unsafe { first.add(start) };
-        for (offset, own) in (0..BLOCK).map(|offset| (offset, self.cell(offset).get())) {
+        for (offset, own) in self.owned.iter().enumerate() {
             // SAFETY: as above.
-            unsafe { target.add(offset).as_ref() }.set(own);
+            let cell = unsafe { target.add(offset).as_ref() };
+            cell.set(cell.get().wrapping_add(own.take()));
         }
         self.block.set(target);
         drop(self.shared.replace(Some(buffer)));

@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::calls;
 use crate::gil::GilBound;
 
 /// The number of the generation that only full collections are for.
@@ -51,7 +52,7 @@ impl Freezer {
     /// The list of them must be gone before any other thread may run: CPython can't resize a
     /// tuple that it is still making when somebody else refers to it.
     fn look(&self, py: Python<'_>) -> PyResult<usize> {
-        let objects = self.functions.get_objects.bind(py).call0()?.cast_into::<PyList>()?;
+        let objects = calls::call(self.functions.get_objects.bind(py), [])?.cast_into::<PyList>()?;
         if let Some(markers) = &*self.markers.get(py).borrow() {
             let (mut frozen, mut free) = (true, false);
             for object in objects.iter() {
@@ -114,7 +115,7 @@ impl Freezer {
     /// Freezes everything.
     fn freeze(&self, py: Python<'_>) -> PyResult<()> {
         let frozen = PyList::empty(py).unbind();
-        self.functions.freeze.call0(py)?;
+        calls::call(self.functions.freeze.bind(py), [])?;
         let markers = Markers { frozen, free: PyList::empty(py).unbind() };
         self.markers.get(py).replace(Some(markers));
         Ok(())
@@ -125,7 +126,7 @@ impl Freezer {
         if self.is_frozen(py) {
             self.look(py)?;
             if self.forget(py) && self.meddling(py).is_none() {
-                self.functions.unfreeze.call0(py)?;
+                calls::call(self.functions.unfreeze.bind(py), [])?;
             }
         }
         Ok(())
@@ -134,7 +135,7 @@ impl Freezer {
     /// A full collection of everything that isn't frozen. Says how many objects are left there.
     fn collect(&self, py: Python<'_>) -> PyResult<usize> {
         self.own.get(py).set(true);
-        let collected = self.functions.collect.call0(py);
+        let collected = calls::call(self.functions.collect.bind(py), []);
         self.own.get(py).set(false);
         collected?;
         self.look(py)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -107,10 +107,16 @@ impl Guards {
     /// Takes the resolver's answer: `(entries, frozen, context, problem)`.
     ///
     /// # Errors
-    /// `TypeError` if the answer has another shape; the guards then refuse for good.
+    /// `TypeError` if the answer has another shape; the guards then refuse for good. What is no
+    /// `Exception` says nothing of them.
     pub(crate) fn settle(&mut self, py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
         let outcome = answer.and_then(|answer| self.take_answer(&answer));
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
+            if !error.is_instance_of::<PyException>(py) {
+                // Ctrl-C: the next call asks again.
+                self.state = State::Unresolved;
+                return outcome;
+            }
             self.stamp = Some(Stamp::new(py, &[]));
             self.state = State::Refused(PyString::new(py, "the guards could not be derived").unbind());
         }

@@ -1,18 +1,21 @@
 //! `sky_rs_patch._native`: routes, proxies and guards over `sky-rs-core`.
 //!
 //! `route` holds the decision that every call goes through, `proxy` the object in the module,
-//! `natives` the functions. All `unsafe` is in `bare`, `counters`, `frame`, `gil`, `limits`,
+//! `natives` the functions. All `unsafe` is in `bare`, `calls`, `counters`, `frame`, `gil`, `limits`,
 //! `proxy`, `route`, `switch`, `text`, `watch`, and the few C calls of `natives`.
 
 mod bare;
 mod bytecode;
+mod calls;
 mod counters;
+mod faults;
 mod frame;
 mod freezer;
 mod gil;
 mod guards;
 mod limits;
 mod natives;
+mod panics;
 mod pins;
 mod proxy;
 mod route;
@@ -22,6 +25,11 @@ mod watch;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+#[cfg(Py_GIL_DISABLED)]
+compile_error!(
+    "sky_rs_patch keeps its state under the GIL, and can't be built for a free-threaded Python: use the ordinary build"
+);
 
 /// How this extension was built: `version`, `profile` (`release` or `debug`), `commit`,
 /// `rustc`, `target`, `python`.
@@ -42,6 +50,8 @@ fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    panics::keep_messages();
+    faults::pass("module", "init");
     module.add_class::<route::Route>()?;
     module.add_class::<freezer::Freezer>()?;
     module.add("Declined", py.get_type::<bare::Declined>())?;
@@ -51,6 +61,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         pyo3::types::PyTuple::new(py, sky_rs_core::Decline::ALL.map(sky_rs_core::Decline::name))?,
     )?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(panics::panics, module)?)?;
+    #[cfg(feature = "fault-injection")]
+    module.add_function(wrap_pyfunction!(faults::inject_fault, module)?)?;
     module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
     module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;
     bytecode::add_functions(module)?;

@@ -16,6 +16,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{Borrowed, ffi, intern};
 
+use crate::calls;
 use crate::route::Route;
 
 /// What a proxy has after its base's own fields.
@@ -102,7 +103,7 @@ unsafe fn call_wrapped(
         if wrapped.is_null() {
             return ptr::null_mut();
         }
-        let result = ffi::PyObject_Vectorcall(wrapped, args, nargsf, kwnames);
+        let result = calls::vectorcall(py, wrapped, args, nargsf, kwnames);
         ffi::Py_DECREF(wrapped);
         result
     }
@@ -137,6 +138,11 @@ unsafe fn init_checked(
     if args.len() != 1 || keywords {
         return Err(PyTypeError::new_err("RoutedFunction takes one positional argument: a Route"));
     }
+    // SAFETY: `object` is a proxy.
+    if !unsafe { (*extra(object)).route }.is_null() {
+        // A call that is under way may have nothing but this reference to its route.
+        return Err(PyTypeError::new_err("a RoutedFunction keeps its route"));
+    }
     let route = args.get_item(0)?.cast_into::<Route>()?;
     let original = route.getattr(intern!(py, "original"))?;
     let pass_through =
@@ -147,13 +153,11 @@ unsafe fn init_checked(
     if unsafe { (base.init)(object, base_args.as_ptr(), ptr::null_mut()) } < 0 {
         return Err(PyErr::fetch(py));
     }
-    // SAFETY: `object` is a proxy; the old reference, if `__init__` is called twice, is ours.
+    // SAFETY: `object` is a proxy, without a route so far; the reference is the field's now.
     unsafe {
         let fields = extra(object);
-        let previous = (*fields).route;
         (*fields).route = route.into_any().into_ptr();
         (*fields).vectorcall = Some(vectorcall);
-        ffi::Py_XDECREF(previous);
     }
     Ok(())
 }

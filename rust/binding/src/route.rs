@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyTypeInfo as _, PyVisit, ffi};
-use sky_rs_core::Decline;
+use sky_rs_core::{Answer, Decline};
 
 use crate::counters::Counters;
 use crate::frame::Frame;
 use crate::gil::{GilBound, clear_error};
 use crate::guards::Guards;
 use crate::natives::{self, Native};
-use crate::switch;
+use crate::{calls, faults, panics, switch};
 
 enum Implementation {
     Native(&'static Native),
@@ -70,10 +70,11 @@ unsafe fn report(
     Python::attach(|_| {
         // SAFETY: the caller vouches for the result.
         let outcome = unsafe { Bound::from_owned_ptr_or_err(py, result) };
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = PyInt::new(py, u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        let (path, none) = (PyString::new(py, path), py.None().into_bound(py));
         let told = match &outcome {
-            Ok(value) => finish.call1((path, nanoseconds, value, py.None())),
-            Err(error) => finish.call1((path, nanoseconds, py.None(), error.value(py))),
+            Ok(value) => calls::call(finish, [path.as_any(), nanoseconds.as_any(), value, &none]),
+            Err(error) => calls::call(finish, [path.as_any(), nanoseconds.as_any(), &none, error.value(py)]),
         };
         let told = told.map(drop).or_else(|error| leave_out(finish, error));
         match told.and(outcome) {
@@ -190,7 +191,8 @@ impl Route {
             keywords.set_item(name, value)?;
         }
         let positional = PyTuple::new(py, &arguments[..positional])?;
-        match observer.call1((&self.name, positional, keywords)) {
+        let name = PyString::new(py, &self.name);
+        match calls::call(&observer, [name.as_any(), positional.as_any(), keywords.as_any()]) {
             Ok(finish) if finish.is_none() => Ok(None),
             Ok(finish) => Ok(Some(finish)),
             Err(error) => leave_out(&observer, error).map(|()| None),
@@ -220,9 +222,7 @@ impl Route {
         let mut inside = guards.try_borrow().map_err(|_| Decline::Guard)?;
         if !inside.are_fresh(py) {
             drop(inside);
-            if !self.look_closer(py) {
-                return Err(Decline::Guard);
-            }
+            panics::caught(py, || self.look_closer(py))?;
             inside = guards.try_borrow().map_err(|_| Decline::Guard)?;
         }
         match &self.implementation {
@@ -243,23 +243,36 @@ impl Route {
         }
     }
 
-    /// Settles or checks the guards, and says whether they hold.
+    /// Settles or checks the guards.
+    ///
+    /// # Errors
+    /// `Guard` if they don't hold, `Interrupted` with the exception set if a signal handler raised.
     #[cold]
-    fn look_closer(&self, py: Python<'_>) -> bool {
+    fn look_closer(&self, py: Python<'_>) -> Answer<()> {
         let guards = self.guards.get(py);
         // Another thread, or an outer call, is at it.
-        let Ok(mut inside) = guards.try_borrow_mut() else { return false };
+        let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
         if let Some(resolver) = inside.take_question(py) {
             drop(inside);
-            // The resolver runs Python code, which may call this very route.
-            let answer = Python::attach(|_| resolver.bind(py).call0());
-            let Ok(mut inside) = guards.try_borrow_mut() else { return false };
-            if let Err(error) = inside.settle(py, answer) {
-                Python::attach(|py| error.write_unraisable(py, None));
-            }
-            return inside.check(py);
+            Python::attach(|_| {
+                // The resolver runs Python code, which may call this very route.
+                let answer = calls::call(resolver.bind(py), []);
+                faults::pass("guards", &self.name);
+                let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
+                inside.settle(py, answer).map_err(|error| {
+                    drop(inside);
+                    if error.is_instance_of::<PyException>(py) {
+                        error.write_unraisable(py, None);
+                        return Decline::Guard;
+                    }
+                    error.restore(py);
+                    Decline::Interrupted
+                })
+            })?;
+            let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
+            return if inside.check(py) { Ok(()) } else { Err(Decline::Guard) };
         }
-        inside.check(py)
+        if inside.check(py) { Ok(()) } else { Err(Decline::Guard) }
     }
 
     #[inline(never)]
@@ -275,7 +288,7 @@ impl Route {
             return Err(Decline::Disabled);
         }
         // SAFETY: the caller vouches for the arguments.
-        let result = unsafe { ffi::PyObject_Vectorcall(candidate, args, nargsf, kwnames) };
+        let result = unsafe { calls::vectorcall(py, candidate, args, nargsf, kwnames) };
         if result.is_null() {
             return if raises { Ok(result) } else { Err(Self::judge_error(py)) };
         }
@@ -330,7 +343,7 @@ impl Route {
         }
         // SAFETY: the caller vouches for the arguments, which are untouched; the route holds
         // the original.
-        unsafe { ffi::PyObject_Vectorcall(original, args, nargsf, kwnames) }
+        unsafe { calls::vectorcall(py, original, args, nargsf, kwnames) }
     }
 
     /// The original, for the proxy.
@@ -430,8 +443,8 @@ impl Route {
         self.counters.get(py).reset();
     }
 
-    /// Counts in block `index` of a writable buffer of 64-bit numbers from now on, or in
-    /// memory of the route's own if `buffer` is None.
+    /// Counts in block `index` of a writable buffer of 64-bit numbers from now on, on top of what
+    /// is there, or in memory of the route's own if `buffer` is None.
     #[pyo3(signature = (buffer, index=0))]
     fn share_counts(&self, py: Python<'_>, buffer: Option<&Bound<'_, PyAny>>, index: usize) -> PyResult<()> {
         let counters = self.counters.get(py);
@@ -443,11 +456,12 @@ impl Route {
     }
 
     /// Labels of everything that the guards look at; settles them first if need be.
-    fn guard_labels(&self, py: Python<'_>) -> Vec<String> {
-        if !self.guards.get(py).borrow().are_fresh(py) {
-            self.look_closer(py);
+    fn guard_labels(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let fresh = self.guards.get(py).borrow().are_fresh(py);
+        if !fresh && panics::caught(py, || self.look_closer(py)) == Err(Decline::Interrupted) {
+            return Err(PyErr::fetch(py));
         }
-        self.guards.get(py).borrow().labels(py)
+        Ok(self.guards.get(py).borrow().labels(py))
     }
 
     /// Why the guards could not be derived, if so.

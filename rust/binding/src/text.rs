@@ -126,7 +126,8 @@ fn from_units<'py, T: Copy + From<u8>>(
     head: usize,
     tail: usize,
 ) -> Answer<Bound<'py, PyAny>> {
-    let mut kept = Vec::with_capacity(head + ELLIPSIS.len() + tail);
+    let mut kept = Vec::new();
+    kept.try_reserve_exact(head + ELLIPSIS.len() + tail).map_err(|_| Decline::Os)?;
     kept.extend_from_slice(&units[..head]);
     kept.extend(ELLIPSIS.iter().map(|byte| T::from(*byte)));
     kept.extend_from_slice(&units[units.len() - tail..]);

@@ -23,6 +23,7 @@ pub mod port;
 pub mod process;
 pub mod process_tree;
 pub mod redact;
+pub mod room;
 pub mod schema;
 pub mod tail;
 pub mod truncate;

@@ -2,7 +2,7 @@
 
 use memchr::memrchr;
 
-use crate::Answer;
+use crate::{Answer, Decline};
 
 const FIRST_BLOCK: usize = 8 * 1024;
 /// Each byte is looked at three times (newlines, ASCII, the copy), so a block had better stay
@@ -18,7 +18,7 @@ const BYTES_PER_LINE: usize = 256;
 /// block, plus the longest line, is held at a time.
 ///
 /// # Errors
-/// Whatever `read` or `emit` return.
+/// `Os` if there is no memory for a line, and whatever `read` or `emit` return.
 pub fn last_lines(
     size: u64,
     count: u64,
@@ -57,6 +57,8 @@ pub fn last_lines(
         let length = usize::try_from(start).unwrap_or(usize::MAX).min(block.max(pending));
         start -= length as u64;
         if buffer.len() < length + pending {
+            let more = length + pending - buffer.len();
+            buffer.try_reserve(more).map_err(|_| Decline::Os)?;
             buffer.resize(length + pending, 0);
         }
         buffer.copy_within(..pending, length);

@@ -11,6 +11,7 @@ use sky_rs_core::{Answer, Decline, directory, tail, workers};
 
 use super::decline_for;
 use super::paths::path;
+use crate::calls;
 use crate::frame::{Argument, Frame, exact_i64, exact_str, required};
 use crate::text::{decode_utf8, from_ascii};
 
@@ -47,11 +48,16 @@ pub(super) fn read_last_n_lines<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py
         size,
         count,
         |buffer, offset| {
-            check_signals(py)?;
-            py.detach(|| read_exact_at(&fd, buffer, offset))
+            // A line without an end is read in parts, so that signals don't wait for all of it.
+            for (index, part) in buffer.chunks_mut(READ).enumerate() {
+                check_signals(py)?;
+                py.detach(|| read_exact_at(&fd, part, offset + (index * READ) as u64))?;
+            }
+            Ok(())
         },
         |line| {
             let newline = !lines.is_empty();
+            lines.try_reserve(1).map_err(|_| Decline::Os)?;
             lines.push(decode_line(py, line, newline, errors, &mut scratch)?);
             Ok(())
         },
@@ -98,6 +104,7 @@ fn decode_line<'py>(
     }
     if std::str::from_utf8(stripped).is_ok() {
         scratch.clear();
+        scratch.try_reserve(stripped.len() + end.len()).map_err(|_| Decline::Os)?;
         scratch.extend_from_slice(stripped);
         scratch.extend_from_slice(end);
         return decode_utf8(py, scratch, errors);
@@ -116,6 +123,8 @@ const WHOLE: u64 = 64 * 1024;
 /// The original's buffer: it fits the second-level cache.
 const CHUNK: usize = 256 * 1024;
 const PAGE: usize = 4096;
+/// So much of a line is read at once.
+const READ: usize = 1 << 20;
 
 /// Algorithms for which `hashlib.new` is nothing but a call of OpenSSL's constructor.
 const DIRECT: [&str; 6] = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
@@ -128,7 +137,8 @@ pub(super) fn hash_file<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>
     let RegularFile { fd, size } = py.detach(|| open_regular(&file_path))?;
     let constructor = hash_constructor(frame, &algorithm)?;
     let new = |data: &Bound<'py, PyBytes>| {
-        constructor.call1((algorithm, data)).map_err(|error| decline_for(py, error, Decline::Value))
+        calls::call(&constructor, [algorithm.as_any(), data.as_any()])
+            .map_err(|error| decline_for(py, error, Decline::Value))
     };
 
     if (1..=WHOLE).contains(&size) {
@@ -163,10 +173,10 @@ pub(super) fn hash_file<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>
 fn update(hash: &Bound<'_, PyAny>, chunk: &Bound<'_, PyByteArray>, count: usize) -> PyResult<()> {
     let py = hash.py();
     if count == chunk.len() {
-        hash.call_method1(intern!(py, "update"), (chunk,))?;
+        calls::method(hash, intern!(py, "update"), [chunk.as_any()])?;
     } else {
         let part = PyMemoryView::from(chunk)?.get_item(PySlice::new(py, 0, count.cast_signed(), 1))?;
-        hash.call_method1(intern!(py, "update"), (part,))?;
+        calls::method(hash, intern!(py, "update"), [&part])?;
     }
     Ok(())
 }

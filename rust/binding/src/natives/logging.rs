@@ -6,6 +6,7 @@ use pyo3::types::PyList;
 use sky_rs_core::{Answer, Decline};
 
 use super::decline_for;
+use crate::calls::attribute;
 
 const DEBUG: i64 = 10;
 
@@ -24,24 +25,24 @@ pub(super) fn debug_is_silent(logger: &Bound<'_, PyAny>) -> Answer<()> {
 
 fn reaches_nobody(logger: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = logger.py();
-    if logger.getattr(intern!(py, "filters"))?.len()? > 0 {
+    if attribute(logger, intern!(py, "filters"))?.len()? > 0 {
         return Ok(false);
     }
     let mut handlers_found = false;
     let mut current = logger.clone();
     loop {
-        let handlers = current.getattr(intern!(py, "handlers"))?.cast_into::<PyList>()?;
+        let handlers = attribute(&current, intern!(py, "handlers"))?.cast_into::<PyList>()?;
         for handler in handlers.iter() {
             handlers_found = true;
             // SkyPilot's handlers compute their level from the context of the call.
-            if handler.getattr(intern!(py, "level"))?.extract::<i64>()? <= DEBUG {
+            if attribute(&handler, intern!(py, "level"))?.extract::<i64>()? <= DEBUG {
                 return Ok(false);
             }
         }
-        if !current.getattr(intern!(py, "propagate"))?.is_truthy()? {
+        if !attribute(&current, intern!(py, "propagate"))?.is_truthy()? {
             break;
         }
-        current = current.getattr(intern!(py, "parent"))?;
+        current = attribute(&current, intern!(py, "parent"))?;
         if current.is_none() {
             break;
         }

@@ -15,14 +15,13 @@ mod yaml;
 mod yaml_keys;
 mod yaml_load;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use sky_rs_core::{Answer, Decline};
 
 use crate::frame::Frame;
+use crate::{faults, panics};
 
 /// A native function. It must not panic on purpose, and must not run Python code that could
 /// have side effects before it is sure of its answer.
@@ -42,20 +41,29 @@ impl Native {
     /// A new reference, or why there is none; a panic is a reason, too.
     #[inline]
     pub(crate) fn call(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
-        if self.light { caught(self.function, frame) } else { self.call_heavy(frame) }
+        if self.light { self.call_caught(frame) } else { self.call_heavy(frame) }
     }
 
     // Apart, so that light functions don't pay for its registers.
     #[inline(never)]
     fn call_heavy(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
-        Python::attach(|_| caught(self.function, frame))
+        Python::attach(|_| self.call_caught(frame))
     }
-}
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "a call more is a tenth of what the shortest function costs")]
-fn caught(function: Function, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
-    catch_unwind(AssertUnwindSafe(|| function(frame).map(Bound::into_ptr))).unwrap_or(Err(Decline::Panic))
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call more is a tenth of what the shortest function costs")]
+    fn call_caught(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
+        panics::caught(frame.py(), || {
+            faults::before(frame.py(), self.text());
+            let answer = (self.function)(frame)?;
+            faults::pass("after", self.text());
+            Ok(answer.into_ptr())
+        })
+    }
+
+    fn text(&self) -> &str {
+        self.name.to_str().unwrap_or_default()
+    }
 }
 
 macro_rules! natives {

@@ -8,6 +8,8 @@ use pyo3::types::{PyBytes, PyString};
 use pyo3::{Py, ffi};
 use sky_rs_core::{Answer, Decline};
 
+use super::decline_for;
+use crate::calls;
 use crate::frame::{Argument, exact_str};
 use crate::text::ascii;
 
@@ -19,7 +21,9 @@ use crate::text::ascii;
 pub(super) fn path(argument: Argument<'_, '_>) -> Answer<CString> {
     let text = match exact_str(argument) {
         Ok(text) => text.to_owned(),
-        Err(_) if is_posix_path(argument) => argument.str().map_err(|_| Decline::Type)?,
+        Err(_) if is_posix_path(argument) => {
+            calls::text(argument).map_err(|error| decline_for(argument.py(), error, Decline::Type))?
+        }
         Err(decline) => return Err(decline),
     };
     encode(&text)

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyInt, PyList};
 use sky_rs_core::process_tree::snapshot;
 use sky_rs_core::{Answer, Decline};
 
 use super::decline_for;
+use crate::calls;
 use crate::frame::{Argument, Frame, exact_i64, required};
 
 /// Whether some process may not be looked at. The original then logs, and walks for itself;
@@ -30,8 +31,9 @@ impl<'py> Psutil<'_, 'py> {
     /// `Os` for other exceptions.
     fn process(&self, pid: u32) -> Answer<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
         let py = self.process.py();
-        let made = self.process.call1((pid,)).and_then(|process| {
-            let created = process.call_method0(intern!(py, "create_time"))?;
+        let pid = PyInt::new(py, pid).into_any();
+        let made = calls::call(self.process, [&pid]).and_then(|process| {
+            let created = calls::method(&process, intern!(py, "create_time"), [])?;
             Ok((process, created))
         });
         match made {
@@ -48,22 +50,22 @@ impl<'py> Psutil<'_, 'py> {
 pub(super) fn safe_children<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     let py = frame.py();
     let [process] = frame.bind(["process"], 1)?;
-    let process = required(process)?;
+    let process = required(process)?.to_owned();
     let context = |index| frame.context(index).ok_or(Decline::Platform);
     let psutil = Psutil { process: context(0)?, no_such_process: context(1)?, zombie_process: context(2)? };
     let ppid_map = context(3)?.cast::<PyDict>().map_err(|_| Decline::Platform)?.get_item(intern!(py, "_ppid_map"));
     if !ppid_map.ok().flatten().is_some_and(|found| frame.context(4).is_some_and(|expected| found.is(expected))) {
         return Err(Decline::Guard);
     }
-    is_plain(process, psutil.process)?;
+    is_plain(process.as_borrowed(), psutil.process)?;
     if DENIED.load(Ordering::Relaxed) {
         return Err(Decline::Platform);
     }
 
     // Raises if the number belongs to another process by now, and would again.
-    let check = process.call_method0(intern!(py, "_raise_if_pid_reused"));
+    let check = calls::method(&process, intern!(py, "_raise_if_pid_reused"), []);
     check.map_err(|error| decline_for(py, error, Decline::Os))?;
-    let pid = process.getattr(intern!(py, "pid")).map_err(|_| Decline::Type)?;
+    let pid = calls::attribute(&process, intern!(py, "pid")).map_err(|error| decline_for(py, error, Decline::Type))?;
     let pid = u32::try_from(exact_i64(pid.as_borrowed())?).map_err(|_| Decline::Value)?;
     let snapshot = py.detach(snapshot).inspect_err(|decline| {
         if *decline == Decline::Platform {

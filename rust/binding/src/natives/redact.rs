@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{Borrowed, ffi, intern};
 use sky_rs_core::redact::{Unit, around_value, without_color};
+use sky_rs_core::room::room_for;
 use sky_rs_core::{Answer, Decline};
 
 use crate::frame::{Frame, exact_i64, exact_str, required};
@@ -20,6 +21,7 @@ pub(super) fn remove_color<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyA
     if let (Some(pattern), Some(kind)) = (frame.context(0), frame.context(1)) {
         is_color_pattern(pattern, kind)?;
     }
+    make_room(text)?;
     // SAFETY: each kind is that of its units.
     let result = unsafe {
         match units(text) {
@@ -31,6 +33,15 @@ pub(super) fn remove_color<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyA
     };
     // Where nothing is taken out, `sub` gives the text itself.
     result.unwrap_or_else(|| Ok(text.to_owned().into_any()))
+}
+
+/// Makes sure of the memory for a copy of the text.
+fn make_room(text: Borrowed<'_, '_, PyString>) -> Answer<()> {
+    match units(text) {
+        Units::Ascii(units) | Units::Latin1(units) => room_for(size_of_val(units)),
+        Units::Ucs2(units) => room_for(size_of_val(units)),
+        Units::Ucs4(units) => room_for(size_of_val(units)),
+    }
 }
 
 /// Makes sure that the module's pattern is the one that this code was written for.
@@ -107,6 +118,7 @@ fn redacted<'py>(text: Borrowed<'_, 'py, PyString>, skip: usize) -> Answer<Bound
         joined
     }
     let py = text.py();
+    make_room(text)?;
     // SAFETY: each kind is that of its units.
     let result = unsafe {
         match units(text) {

@@ -65,7 +65,7 @@ fn known_validator(frame: &Frame<'_, '_>) -> Answer<()> {
     if get.is_exact_instance_of::<PyFunction>() {
         return Ok(());
     }
-    match get.call0() {
+    match crate::calls::call(get, []) {
         Ok(found) if found.is(expected) => Ok(()),
         Ok(_) => Err(Decline::Guard),
         Err(error) => Err(super::decline_for(frame.py(), error, Decline::Guard)),

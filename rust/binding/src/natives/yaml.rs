@@ -29,14 +29,19 @@ pub(super) fn dump_yaml_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
         each_item(documents, |item| {
             document.clear();
             add(&mut document, item, 0)?;
-            stream.document(&document);
-            Ok(())
+            write(&mut stream, &document)
         })?;
     } else {
         add(&mut document, config, 0)?;
-        stream.document(&document);
+        write(&mut stream, &document)?;
     }
     from_ascii(frame.py(), [&stream.finish()])
+}
+
+fn write(stream: &mut Stream, document: &Document<'_>) -> Answer<()> {
+    stream.make_room(document.written())?;
+    stream.document(document);
+    Ok(())
 }
 
 pub(super) fn check_recursion_limit() -> Answer<()> {
@@ -84,6 +89,7 @@ fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) 
         });
     } else if let Ok(mapping) = object.cast_exact::<PyDict>() {
         if !is_known(document, object, depth)? {
+            document.make_room(1 + 2 * mapping.len())?;
             document.mapping(mapping.len(), identity(object, depth));
             each_entry(mapping, |key, value| {
                 add(document, key, depth + 1)?;
@@ -92,6 +98,7 @@ fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) 
         }
     } else if let Ok(list) = object.cast_exact::<PyList>() {
         if !is_known(document, object, depth)? {
+            document.make_room(1 + list.len())?;
             document.sequence(list.len(), identity(object, depth));
             each_item(list, |item| add(document, item, depth + 1))?;
         }
@@ -123,6 +130,7 @@ fn add_tuple<'a>(document: &mut Document<'a>, tuple: Argument<'a, '_>, count: us
     if is_known(document, tuple, depth)? {
         return Ok(());
     }
+    document.make_room(1 + count)?;
     document.sequence(count, identity(tuple, depth));
     for at in 0..count {
         // SAFETY: it is a tuple of that many items, and keeps them alive.

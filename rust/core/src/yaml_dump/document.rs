@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::io::Write as _;
 
 use super::scalar::Text;
+use crate::{Answer, Decline};
 
 /// A node. The items of a collection follow it; those of a mapping are keys and values in turn.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub struct Document<'a> {
     /// Where collections that may be met again stand in `nodes`, by identity.
     known: HashMap<usize, usize, BuildHasherDefault<Spread>>,
     anchors: u32,
+    /// In all texts.
+    characters: usize,
 }
 
 impl<'a> Document<'a> {
@@ -54,10 +57,27 @@ impl<'a> Document<'a> {
         self.plain.clear();
         self.known.clear();
         self.anchors = 0;
+        self.characters = 0;
+    }
+
+    /// Makes sure of the memory for so many nodes more.
+    ///
+    /// # Errors
+    /// `Os` if there is none.
+    pub fn make_room(&mut self, nodes: usize) -> Answer<()> {
+        self.nodes.try_reserve(nodes).map_err(|_| Decline::Os)
+    }
+
+    /// About how many bytes it takes to write all of it.
+    pub fn written(&self) -> usize {
+        /// Indentation, indicators, a number.
+        const A_NODE: usize = 32;
+        self.nodes.len() * A_NODE + self.characters * 2
     }
 
     /// Adds a `str`.
     pub fn text(&mut self, text: Text<'a>) {
+        self.characters += text.len();
         self.nodes.push(Node::Text(text));
     }
 

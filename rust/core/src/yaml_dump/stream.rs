@@ -2,6 +2,7 @@
 
 use super::document::{Document, Node, UNANCHORED};
 use super::scalar::{Analysis, Style, Text};
+use crate::{Answer, Decline};
 
 const BEST_INDENT: usize = 2;
 /// Keys of so many characters, tag and anchor included, aren't simple any more.
@@ -56,6 +57,14 @@ impl Stream {
             levels: 0,
             first: true,
         }
+    }
+
+    /// Makes sure of the memory for so many bytes more.
+    ///
+    /// # Errors
+    /// `Os` if there is none.
+    pub fn make_room(&mut self, bytes: usize) -> Answer<()> {
+        self.out.try_reserve(bytes).map_err(|_| Decline::Os)
     }
 
     /// Writes a document.

@@ -5,6 +5,7 @@
 
 use super::token::{Kind, Scalar, Token};
 use super::{MAX_DEPTH, Unit};
+use crate::room::room_for;
 use crate::{Answer, Decline};
 
 /// A simple key is no longer than this.
@@ -50,6 +51,9 @@ pub(super) struct Scanned {
 /// # Errors
 /// `Value` if the original would raise, or might see something else.
 pub(super) fn scan<T: Unit>(text: &[T]) -> Answer<Scanned> {
+    /// Bytes of tokens for a character, at the most.
+    const TOKENS: usize = 2 * size_of::<Token>();
+    room_for(text.len().saturating_mul(TOKENS))?;
     check_characters(text)?;
     let mut scanner = Scanner {
         text,

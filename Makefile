@@ -180,4 +180,4 @@ server-bench: $(VENV)/.built
 	$(BIN)/python tools/server_bench.py --memory 10000 --json .work/server-memory.json
 
 clean:
-	rm -rf $(VENV) $(NOX) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target
+	rm -rf $(VENV) $(NOX) $(CHECKS_VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: fuzz fuzz-core guards faults matrix matrix-nightly instructions upstream-all planted
+.PHONY: fuzz fuzz-core guards faults leaks matrix matrix-nightly instructions upstream-all planted
 .PHONY: bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
@@ -86,6 +86,10 @@ python-test: $(VENV)/.built
 # Panics on purpose within every native function.
 faults: $(CHECKS_VENV)/.built
 	cd tests && ../$(CHECKS_VENV)/bin/python -m pytest -q -p no:cacheprovider checked
+
+# Every route 100,000 times: no memory, no descriptor stays.
+leaks: $(VENV)/.built
+	$(BIN)/python tools/leaks.py --calls 100000
 
 # The plugin; 'slow' tests are for `make plugin-test SELECT=`.
 SELECT = -m 'not slow'

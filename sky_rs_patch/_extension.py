@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from sky_rs_patch import _errors
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -29,7 +31,7 @@ def load() -> Extension:
     except ImportError as error:
         return Extension(None, f"the extension can't be loaded: {error}{_hint()}")
     except BaseException as error:
-        if not is_failure(error):
+        if not _errors.is_failure(error):
             raise
         return Extension(None, f"the extension failed to start: {type(error).__name__}: {error}")
     # os.environ may have been replaced, by a test or by SkyPilot's contextual one; the switch
@@ -38,14 +40,6 @@ def load() -> Extension:
     if isinstance(data, dict):
         _native.watch_environment(data)
     return Extension(_native, None)
-
-
-def is_failure(error: BaseException) -> bool:
-    """Whether an exception says that something failed, rather than that somebody wants to stop.
-
-    The exception for a panic in an extension of PyO3's is no ``Exception``; nor is Ctrl-C.
-    """
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 @functools.cache
@@ -99,7 +93,11 @@ def _hint() -> str:
     from pathlib import Path
 
     wanted = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
-    found = sorted(path.name for path in Path(__file__).parent.glob("_native*.so"))
+    try:
+        found = sorted(path.name for path in Path(__file__).parent.glob("_native*.so"))
+    except OSError:
+        # There may be no descriptor left to look with.
+        return ""
     if not found:
         return "; sky_rs_patch was installed without it: reinstall the wheel for this Python"
     if not any(wanted in name for name in found):

@@ -26,6 +26,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
+from sky_rs_patch import _errors
 from sky_rs_patch._bytecode import assigned_globals, global_chains
 from sky_rs_patch._proxy import route_of
 
@@ -115,6 +116,8 @@ def resolver(
         except Suspect as suspect:
             problem, objects = str(suspect), ()
         except Exception as error:
+            if not _errors.is_failure(error):
+                raise
             # What was seen so far is watched, and a change there is a reason to try again.
             problem, objects = f"the guards can't be derived: {error!r}", ()
         return Guards(walk.entries, walk.frozen, objects, problem)

@@ -55,7 +55,7 @@ def _check_wrapt() -> None:
     def wrapped(number: int) -> int:
         return number
 
-    made: Any = wrapt.FunctionWrapper(wrapped, _pass_through)  # type: ignore[arg-type]
+    made: Any = wrapt.FunctionWrapper(wrapped, _pass_through)
     if made.__wrapped__ is not wrapped or made(1) != 1:
         raise TypeError(f"{wrapt.FunctionWrapper!r} makes no proxies")
 

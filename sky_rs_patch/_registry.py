@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
-from sky_rs_patch import _entry_points, _extension
+from sky_rs_patch import _entry_points, _errors
 from sky_rs_patch._routes import ROUTES, RouteSpec
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class RegisteredRoute:
             try:
                 candidate = self._candidate()
             except BaseException as error:
-                if not _extension.is_failure(error):
+                if not _errors.is_failure(error):
                     raise
                 self._loaded = Loaded(None, f"{self.source}: {type(error).__name__}: {error}")
             else:

@@ -214,7 +214,7 @@ import sky_rs_patch
 from sky.utils import common_utils
 
 sys.setswitchinterval(1e-5)
-ROUNDS, THREADS, ENOUGH = 20, 16, 600
+ROUNDS, THREADS, ENOUGH = 10, 16, 300
 EXPECTED = {"ff": "73", "deadbeef": "1ps9wxb", "0": "0"}
 original = common_utils.base36_encode
 wrong, kept, done = [], [], threading.Event()

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::errors;
 use crate::pins::Pins;
 use crate::watch::{Stamp, namespace};
 
@@ -112,7 +113,7 @@ impl Guards {
     pub(crate) fn settle(&mut self, py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
         let outcome = answer.and_then(|answer| self.take_answer(&answer));
         if let Err(error) = &outcome {
-            if !error.is_instance_of::<PyException>(py) {
+            if !errors::is_failure(py, error) {
                 // Ctrl-C: the next call asks again.
                 self.state = State::Unresolved;
                 return outcome;

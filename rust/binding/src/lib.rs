@@ -8,6 +8,7 @@ mod bare;
 mod bytecode;
 mod calls;
 mod counters;
+mod errors;
 mod faults;
 mod frame;
 mod freezer;

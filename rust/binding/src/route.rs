@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyTypeInfo as _, PyVisit, ffi};
+use pyo3::{PyTraverseError, PyVisit, ffi};
 use sky_rs_core::{Answer, Decline};
 
 use crate::counters::Counters;
 use crate::frame::Frame;
-use crate::gil::{GilBound, clear_error};
+use crate::gil::GilBound;
 use crate::guards::Guards;
 use crate::natives::{self, Native};
-use crate::{calls, faults, panics, switch};
+use crate::{calls, errors, faults, panics, switch};
 
 enum Implementation {
     Native(&'static Native),
@@ -237,8 +237,10 @@ impl Route {
             }
             Implementation::Candidate(candidate, raises) => {
                 drop(inside);
-                // SAFETY: the caller vouches for the arguments.
-                unsafe { Self::ask_candidate(py, peek(candidate.get(py)), *raises, args, nargsf, kwnames) }
+                panics::caught(py, || {
+                    // SAFETY: the caller vouches for the arguments.
+                    unsafe { Self::ask_candidate(py, peek(candidate.get(py)), *raises, args, nargsf, kwnames) }
+                })
             }
         }
     }
@@ -261,7 +263,7 @@ impl Route {
                 let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
                 inside.settle(py, answer).map_err(|error| {
                     drop(inside);
-                    if error.is_instance_of::<PyException>(py) {
+                    if errors::is_failure(py, &error) {
                         error.write_unraisable(py, None);
                         return Decline::Guard;
                     }
@@ -305,20 +307,14 @@ impl Route {
     /// What an exception of a candidate means: a decline, or the user's Ctrl-C.
     #[cold]
     fn judge_error(py: Python<'_>) -> Decline {
-        // SAFETY: asks for the type of the error that the candidate set.
-        let ordinary = unsafe { ffi::PyErr_ExceptionMatches(PyException::type_object_raw(py).cast()) } != 0;
-        if ordinary {
-            clear_error(py);
-            return Decline::Candidate;
-        }
-        Python::attach(|py| {
+        Python::attach(|_| {
             let Some(error) = PyErr::take(py) else { return Decline::Candidate };
-            // PyO3's PanicException is no Exception, so that nobody catches it by accident.
-            if error.get_type(py).name().is_ok_and(|name| name == "PanicException") {
-                return Decline::Panic;
+            if !errors::is_failure(py, &error) {
+                error.restore(py);
+                return Decline::Interrupted;
             }
-            error.restore(py);
-            Decline::Interrupted
+            // PyO3's PanicException is no Exception, so that nobody catches it by accident.
+            if error.is_instance_of::<PyException>(py) { Decline::Candidate } else { Decline::Panic }
         })
     }
 

@@ -15,13 +15,12 @@ mod yaml;
 mod yaml_keys;
 mod yaml_load;
 
-use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use sky_rs_core::{Answer, Decline};
 
 use crate::frame::Frame;
-use crate::{faults, panics};
+use crate::{errors, faults, panics};
 
 /// A native function. It must not panic on purpose, and must not run Python code that could
 /// have side effects before it is sure of its answer.
@@ -117,9 +116,9 @@ natives! {
 }
 
 /// What an exception of Python code that a native function has called means: a decline, or, if it
-/// is no `Exception`, the user's Ctrl-C, which must go up rather than get lost.
+/// is a signal's, something that must go up rather than get lost.
 fn decline_for(py: Python<'_>, error: PyErr, otherwise: Decline) -> Decline {
-    if error.is_instance_of::<PyException>(py) {
+    if errors::is_failure(py, &error) {
         return otherwise;
     }
     error.restore(py);

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 #: Enough for one small block a call to be more than what is allowed.
-CALLS = 3000
+CALLS = 2200
 
 
 @pytest.fixture(scope="module")

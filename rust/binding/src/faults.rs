@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fault-injection")]
 mod injected {
+    use std::ffi::CStr;
     use std::sync::{LazyLock, Mutex};
 
     use pyo3::exceptions::PyRuntimeError;
@@ -20,38 +21,40 @@ mod injected {
         *POINT.lock().expect("nothing panics meanwhile") = point;
     }
 
-    fn is_chosen(kind: &str, name: &str) -> bool {
+    fn is_chosen(kind: &str, name: &CStr) -> bool {
         let point = POINT.lock().expect("nothing panics meanwhile");
-        point.as_deref().and_then(|point| point.split_once(':')) == Some((kind, name))
+        point.as_deref().and_then(|point| point.split_once(':')) == Some((kind, &*name.to_string_lossy()))
     }
 
     /// Panics if this point was chosen.
-    pub(crate) fn pass(kind: &str, name: &str) {
-        assert!(!is_chosen(kind, name), "injected: {kind}:{name}");
+    pub(crate) fn pass(kind: &str, name: &CStr) {
+        assert!(!is_chosen(kind, name), "injected: {kind}:{}", name.to_string_lossy());
     }
 
     /// Before a native function: at once, with Python's error indicator set, or without the GIL.
-    pub(crate) fn before(py: Python<'_>, name: &str) {
+    pub(crate) fn before(py: Python<'_>, name: &CStr) {
         pass("before", name);
         if is_chosen("error", name) {
             PyRuntimeError::new_err("injected").restore(py);
-            panic!("injected: error:{name}");
+            panic!("injected: error:{}", name.to_string_lossy());
         }
         if is_chosen("detached", name) {
-            py.detach(|| panic!("injected: detached:{name}"));
+            py.detach(|| panic!("injected: detached:{}", name.to_string_lossy()));
         }
     }
 }
 
 #[cfg(not(feature = "fault-injection"))]
 mod injected {
+    use std::ffi::CStr;
+
     use pyo3::Python;
 
     #[inline]
-    pub(crate) fn pass(_kind: &str, _name: &str) {}
+    pub(crate) fn pass(_kind: &str, _name: &CStr) {}
 
     #[inline]
-    pub(crate) fn before(_py: Python<'_>, _name: &str) {}
+    pub(crate) fn before(_py: Python<'_>, _name: &CStr) {}
 }
 
 pub(crate) use injected::*;

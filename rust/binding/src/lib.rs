@@ -52,7 +52,7 @@ fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     panics::keep_messages();
-    faults::pass("module", "init");
+    faults::pass("module", c"init");
     module.add_class::<route::Route>()?;
     module.add_class::<freezer::Freezer>()?;
     module.add("Declined", py.get_type::<bare::Declined>())?;

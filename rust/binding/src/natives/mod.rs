@@ -53,15 +53,11 @@ impl Native {
     #[expect(clippy::inline_always, reason = "a call more is a tenth of what the shortest function costs")]
     fn call_caught(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
         panics::caught(frame.py(), || {
-            faults::before(frame.py(), self.text());
+            faults::before(frame.py(), self.name);
             let answer = (self.function)(frame)?;
-            faults::pass("after", self.text());
+            faults::pass("after", self.name);
             Ok(answer.into_ptr())
         })
-    }
-
-    fn text(&self) -> &str {
-        self.name.to_str().unwrap_or_default()
     }
 }
 

@@ -5,15 +5,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyModule, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, ffi};
 
-/// A function and what a call of it runs.
+/// A function and what a call of it runs: addresses, so that a call compares them quickly.
 struct PinnedFunction {
     function: Py<PyFunction>,
-    code: Py<PyAny>,
-    defaults: Option<Py<PyAny>>,
-    kwdefaults: Option<Py<PyAny>>,
-    /// The cells of its closure, and what they hold.
-    cells: Vec<(Py<PyAny>, Option<Py<PyAny>>)>,
-    label: Py<PyString>,
+    code: usize,
+    defaults: usize,
+    kwdefaults: usize,
+}
+
+/// A cell of a pinned function's closure, and the address of what it holds.
+struct PinnedCell {
+    cell: Py<PyAny>,
+    content: usize,
 }
 
 /// A module and its class, which may answer for its attributes.
@@ -27,11 +30,12 @@ struct PinnedModule {
 #[derive(Default)]
 pub(crate) struct Pins {
     functions: Vec<PinnedFunction>,
+    cells: Vec<PinnedCell>,
     modules: Vec<PinnedModule>,
-}
-
-fn address(object: Option<&Py<PyAny>>) -> *mut ffi::PyObject {
-    object.map_or(std::ptr::null_mut(), Py::as_ptr)
+    /// Of the functions, and of the cells.
+    labels: [Vec<Py<PyString>>; 2],
+    /// What the addresses are of: nothing else gets them meanwhile.
+    kept: Vec<Py<PyAny>>,
 }
 
 /// What a cell holds, borrowed.
@@ -43,42 +47,34 @@ unsafe fn content(cell: *mut ffi::PyObject) -> *mut ffi::PyObject {
     unsafe { (*cell.cast::<ffi::PyCellObject>()).ob_ref }
 }
 
-impl PinnedFunction {
-    fn new(function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) -> Self {
-        let py = function.py();
-        let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
-        // SAFETY: an exact function, whose fields are null or live objects that it holds.
-        let [code, defaults, kwdefaults] = unsafe { [(*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults] }
-            // SAFETY: as above; each of them is borrowed and gets a reference of its own.
-            .map(|field| unsafe { Bound::from_borrowed_ptr_or_opt(py, field) }.map(Bound::unbind));
-        // SAFETY: null or a tuple, as above.
-        let closure = unsafe { Bound::from_borrowed_ptr_or_opt(py, (*raw).func_closure) };
-        let closure = closure.and_then(|closure| closure.cast_into::<PyTuple>().ok());
-        let cells = closure.iter().flat_map(PyTupleMethods::iter).map(|cell| {
-            // SAFETY: a closure has nothing but cells, whose content is null or a live object.
-            let content = unsafe { Bound::from_borrowed_ptr_or_opt(py, content(cell.as_ptr())) };
-            (cell.unbind(), content.map(Bound::unbind))
-        });
-        Self {
-            cells: cells.collect(),
-            function: function.clone().unbind(),
-            code: code.unwrap_or_else(|| py.None()),
-            defaults,
-            kwdefaults,
-            label: label.clone().unbind(),
-        }
-    }
+/// Code, defaults and keyword defaults, borrowed; the latter two may be null.
+///
+/// # Safety
+/// The GIL is held.
+#[inline]
+unsafe fn fields(function: &Py<PyFunction>) -> [*mut ffi::PyObject; 3] {
+    let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
+    // SAFETY: the function is alive, for it is held.
+    unsafe { [(*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults] }
+}
 
+impl PinnedFunction {
+    /// Zero if the function is as it was. All is compared, since nothing is the usual case and
+    /// the branches would cost more.
     #[inline]
-    fn holds(&self) -> bool {
-        let raw = self.function.as_ptr().cast::<ffi::PyFunctionObject>();
-        // SAFETY: the function is alive, for it is held; the caller of `hold` has the GIL.
-        let (code, defaults, kwdefaults) = unsafe { ((*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults) };
-        code == self.code.as_ptr()
-            && defaults == address(self.defaults.as_ref())
-            && kwdefaults == address(self.kwdefaults.as_ref())
-            // SAFETY: cells of a closure, which are held.
-            && self.cells.iter().all(|(cell, held)| unsafe { content(cell.as_ptr()) } == address(held.as_ref()))
+    fn changes(&self) -> usize {
+        // SAFETY: the caller of `hold` has the GIL.
+        let [code, defaults, kwdefaults] = unsafe { fields(&self.function) }.map(|field| field as usize);
+        (code ^ self.code) | (defaults ^ self.defaults) | (kwdefaults ^ self.kwdefaults)
+    }
+}
+
+impl PinnedCell {
+    /// Zero if the cell holds what it held.
+    #[inline]
+    fn changes(&self) -> usize {
+        // SAFETY: a closure has nothing but cells, this one is held; the caller of `hold` has the GIL.
+        unsafe { content(self.cell.as_ptr()) as usize ^ self.content }
     }
 }
 
@@ -94,7 +90,7 @@ impl Pins {
     /// Pins a plain function or a module; says whether the object was one.
     pub(crate) fn add(&mut self, object: &Bound<'_, PyAny>, label: &Bound<'_, PyString>) -> bool {
         if let Ok(function) = object.cast_exact::<PyFunction>() {
-            self.functions.push(PinnedFunction::new(function, label));
+            self.add_function(function, label);
             return true;
         }
         if let Ok(module) = object.cast::<PyModule>() {
@@ -105,38 +101,67 @@ impl Pins {
         false
     }
 
+    fn add_function(&mut self, function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) {
+        let py = function.py();
+        let pinned = function.clone().unbind();
+        // SAFETY: `py` is the GIL.
+        let [code, defaults, kwdefaults] = unsafe { fields(&pinned) }.map(|field| self.keep(py, field));
+        self.functions.push(PinnedFunction { function: pinned, code, defaults, kwdefaults });
+        self.labels[0].push(label.clone().unbind());
+        let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
+        // SAFETY: the function is alive, and its closure null or a tuple.
+        let closure = unsafe { Bound::from_borrowed_ptr_or_opt(py, (*raw).func_closure) };
+        let Some(Ok(closure)) = closure.map(Bound::cast_into::<PyTuple>) else { return };
+        for cell in closure.iter() {
+            // SAFETY: a closure has nothing but cells.
+            let content = self.keep(py, unsafe { content(cell.as_ptr()) });
+            self.cells.push(PinnedCell { cell: cell.unbind(), content });
+            self.labels[1].push(label.clone().unbind());
+        }
+    }
+
+    /// The address of an object that is kept from now on, or 0 for null.
+    fn keep(&mut self, py: Python<'_>, object: *mut ffi::PyObject) -> usize {
+        // SAFETY: null or an object that somebody holds; it gets a reference of its own.
+        self.kept.extend(unsafe { Bound::from_borrowed_ptr_or_opt(py, object) }.map(Bound::unbind));
+        object as usize
+    }
+
     /// Whether all of them are as they were.
     #[inline]
     pub(crate) fn hold(&self, _py: Python<'_>) -> bool {
-        self.functions.iter().all(PinnedFunction::holds) && self.modules.iter().all(PinnedModule::holds)
+        let functions = self.functions.iter().fold(0, |all, pinned| all | pinned.changes());
+        let cells = self.cells.iter().fold(0, |all, pinned| all | pinned.changes());
+        functions | cells == 0 && self.modules.iter().all(PinnedModule::holds)
     }
 
     /// The label of one that isn't as it was.
     pub(crate) fn changed(&self, _py: Python<'_>) -> Option<&Py<PyString>> {
-        let function = self.functions.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label);
-        function.or_else(|| self.modules.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label))
+        let [of_functions, of_cells] = &self.labels;
+        let function = self.functions.iter().position(|pinned| pinned.changes() != 0).map(|at| &of_functions[at]);
+        let cell = || self.cells.iter().position(|pinned| pinned.changes() != 0).map(|at| &of_cells[at]);
+        let module = || self.modules.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label);
+        function.or_else(cell).or_else(module)
     }
 
     /// All labels.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &Py<PyString>> {
-        let functions = self.functions.iter().map(|pinned| &pinned.label);
-        functions.chain(self.modules.iter().map(|pinned| &pinned.label))
+        self.labels[0].iter().chain(self.modules.iter().map(|pinned| &pinned.label))
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         for pinned in &self.functions {
             visit.call(&pinned.function)?;
-            visit.call(&pinned.code)?;
-            visit.call(&pinned.defaults)?;
-            visit.call(&pinned.kwdefaults)?;
-            for (cell, held) in &pinned.cells {
-                visit.call(cell)?;
-                visit.call(held)?;
-            }
+        }
+        for pinned in &self.cells {
+            visit.call(&pinned.cell)?;
         }
         for pinned in &self.modules {
             visit.call(&pinned.module)?;
             visit.call(&pinned.class)?;
+        }
+        for object in &self.kept {
+            visit.call(object)?;
         }
         Ok(())
     }

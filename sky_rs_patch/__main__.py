@@ -92,7 +92,7 @@ def _status(options: argparse.Namespace) -> int:
             if getattr(error, "name", None) == module in _finder.OWN_MODULES:
                 continue
             problems.append(f"{module} can't be imported: {type(error).__name__}: {error}")
-    result = collect()
+    result = collect(stale=True)
     switch = _environment.switch()
     result["environment"] = str(switch) if switch else None
     result["import_problems"] = problems

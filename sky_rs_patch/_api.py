@@ -48,8 +48,14 @@ def enabled(*, opt_in: Iterable[str] = ()) -> Iterator[None]:
             _engine.disable()
 
 
-def status() -> dict[str, Any]:
+def status(*, stale: bool = False) -> dict[str, Any]:
     """Tells what is routed in this process, and what it has served.
+
+    Args:
+        stale: also find who still holds originals: default arguments, closures, classes,
+            registries and the like that took them before they were routed. Each active route
+            then has ``stale``, a list of ``module: name``. It asks the garbage collector about
+            every object of the process, which takes a good part of a second.
 
     Returns:
         A dictionary that can be dumped as JSON. ``["routes"][target]`` has ``state``
@@ -58,7 +64,7 @@ def status() -> dict[str, Any]:
     """
     from sky_rs_patch import _status
 
-    return _status.collect()
+    return _status.collect(stale=stale)
 
 
 def register(

@@ -330,33 +330,35 @@ def _implementation(
                 raise _Refused(f"unknown code: {error}") from None
             if fingerprint not in route.fingerprints:
                 raise _Refused(f"unknown code: {target} has the fingerprint {fingerprint}")
-        return candidate, _guards.resolver(original, reads=route.reads)
+        unchanged = _unchanged([original]) if route.fingerprints else None
+        return candidate, _guards.resolver(original, reads=route.reads, precondition=unchanged)
 
     variant = known_variant(original, target)
+    known: list[Any] = [original]
     if variant not in route.natives:
         raise _Refused(f"no native function speaks for variant {variant} of {target}")
     for callee, variants in route.callees.items():
-        _require(vars(module).get(callee), f"{module.__name__}.{callee}", variants)
+        known.append(_require(vars(module).get(callee), f"{module.__name__}.{callee}", variants))
     for name, variants in route.elsewhere.items():
         home, _, attribute = name.rpartition(".")
         function = vars(sys.modules.get(home, module)).get(attribute)
         # Not every release has all of them.
         if function is not None:
-            _require(function, name, variants)
+            known.append(_require(function, name, variants))
     resolver = _guards.resolver(
         original,
         reads=route.reads,
         unread=_guards.ONLY_IN_ERRORS,
         context=route.context,
-        precondition=route.precondition,
+        precondition=_unchanged(known, route.precondition),
         examine=route.examine,
     )
     native = route.natives[variant]
     return (native if route.opt_in is None else route.opt_in.make(original)), resolver
 
 
-def _require(found: object, name: str, variants: str) -> None:
-    """Refuses a callee of another variant than those that the native function speaks for."""
+def _require(found: object, name: str, variants: str) -> FunctionType:
+    """The callee's function; refuses variants that the native function doesn't speak for."""
     from sky_rs_patch import _proxy
     from sky_rs_patch._known import DECORATED
 
@@ -370,6 +372,23 @@ def _require(found: object, name: str, variants: str) -> None:
         raise _Refused(f"unknown code: {name} is{'' if cached else ' no longer'} decorated")
     if variant not in variants:
         raise _Refused(f"unknown code: no native function speaks for variant {variant} of {name}")
+    # What has a fingerprint is one.
+    return cast("FunctionType", function)
+
+
+def _unchanged(
+    functions: Iterable[FunctionType], further: Callable[[], str | None] | None = None
+) -> Callable[[], str | None]:
+    """Makes what says at the first call whether functions are still as they were fingerprinted."""
+    known = [(each, _fingerprints.parts(each)) for each in functions]
+
+    def precondition() -> str | None:
+        for function, parts in known:
+            if not _fingerprints.are_same(parts, _fingerprints.parts(function)):
+                return f"{function.__module__}.{function.__qualname__} was changed"
+        return None if further is None else further()
+
+    return precondition
 
 
 def _opt_in_refusal(route: AnyRoute) -> str | None:

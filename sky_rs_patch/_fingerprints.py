@@ -23,8 +23,10 @@ _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
 _FUTURE_FLAGS = 0x1000000 | 0x0FF0000
 
 
-#: Fingerprints that were computed, with the code that they belong to.
-_known: weakref.WeakKeyDictionary[FunctionType, tuple[CodeType, str]] = weakref.WeakKeyDictionary()
+#: Fingerprints that were computed, with the code and the defaults that they belong to.
+_known: weakref.WeakKeyDictionary[FunctionType, tuple[tuple[object, ...], str]] = (
+    weakref.WeakKeyDictionary()
+)
 #: Ends the digests of code in ``_known_code.py`` whose definition has decorators.
 DECORATED = "@"
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None), type(...)})
@@ -53,12 +55,13 @@ def fingerprint(function: object, *, decorated: bool = False) -> str:
     if type(function) is not FunctionType:
         raise Unknown(f"{function!r} is no plain Python function")
     code = function.__code__
-    known_code, known = _known.get(function, (None, ""))
-    if known_code is code:
+    now = parts(function)
+    known_parts, known = _known.get(function, (None, ""))
+    if known_parts is not None and are_same(known_parts, now):
         return known
     by_code = _of_known_code(function, decorated)
     if by_code is not None:
-        _known[function] = (code, by_code)
+        _known[function] = (now, by_code)
         return by_code
     lines = linecache.getlines(code.co_filename, function.__globals__)
     source = _definition(lines, code.co_firstlineno)
@@ -73,8 +76,51 @@ def fingerprint(function: object, *, decorated: bool = False) -> str:
         raise Unknown(f"{code.co_filename}:{code.co_firstlineno} doesn't define {code.co_name}")
     if not _compiles_to(source, function):
         raise Unknown(f"the code of {function.__qualname__} isn't that of its source")
-    _known[function] = (code, of_definition(definition))
+    if not _has_defaults_of(definition.args, function):
+        raise Unknown(f"the defaults of {function.__qualname__} aren't those of its source")
+    _known[function] = (now, of_definition(definition))
     return _known[function][1]
+
+
+def parts(function: FunctionType) -> tuple[object, ...]:
+    """What may be changed of a function where it stands: its code and its defaults."""
+    # A dictionary of defaults may change as well.
+    return function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {})
+
+
+def are_same(known: tuple[object, ...], now: tuple[object, ...]) -> bool:
+    """Whether a function's code and defaults are the very ones that were looked at."""
+    return all(
+        a is b or (isinstance(a, dict) and isinstance(b, dict) and _same_items(a, b))
+        for a, b in zip(known, now)
+    )
+
+
+def _same_items(known: dict[str, object], now: dict[str, object]) -> bool:
+    return known.keys() == now.keys() and all(known[name] is now[name] for name in known)
+
+
+def _has_defaults_of(arguments: ast.arguments, function: FunctionType) -> bool:
+    """Whether a function has the defaults that its source gives it, as far as they are literals."""
+    defaults = function.__defaults__ or ()
+    keywords = {
+        argument.arg: node
+        for argument, node in zip(arguments.kwonlyargs, arguments.kw_defaults)
+        if node is not None
+    }
+    given = function.__kwdefaults__ or {}
+    if len(defaults) != len(arguments.defaults) or given.keys() != keywords.keys():
+        return False
+    pairs = [*zip(arguments.defaults, defaults)]
+    pairs += [(node, given[name]) for name, node in keywords.items()]
+    for node, value in pairs:
+        try:
+            literal = ast.literal_eval(node)
+        except ValueError:
+            continue
+        if type(literal) is not type(value) or repr(literal) != repr(value):
+            return False
+    return True
 
 
 def _of_known_code(function: FunctionType, decorated: bool) -> str | None:

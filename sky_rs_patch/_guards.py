@@ -12,6 +12,7 @@ call, the replacement must not be taken for the real thing.
 from __future__ import annotations
 
 import builtins
+import enum
 import functools
 import logging
 import os
@@ -37,9 +38,10 @@ Namespace = Union["dict[str, Any]", type]
 #: namespace, name (or a type, in a registry), ``(expected,)``, ``()`` for absent or
 #: ``(expected, None)`` for either, label.
 Entry = tuple[Namespace, Union[str, type], tuple[object, ...], str]
-#: namespace in which nothing may change, or a function whose code and defaults must stay, or a
-#: module that must keep its class; label.
-Frozen = tuple[Union[Namespace, FunctionType, ModuleType], str]
+#: namespace in which nothing may change; or a function whose code and defaults must stay, which is
+#: looked at in each call; or a tuple of a function, or of a module whose class must stay, which is
+#: looked at when something has changed elsewhere; label.
+Frozen = tuple[Union[Namespace, FunctionType, tuple[Union[FunctionType, ModuleType]]], str]
 
 #: Functions of these packages, and of the original's own, are followed; others are watched by
 #: identity alone.
@@ -103,7 +105,7 @@ def resolver(
         if changed is not None:
             # What follows works with them, and a mock would tell of calls that nobody made.
             return changed
-        walk = Walk(_FOLLOWED | {_root(original.__globals__)}, unread)
+        walk = Walk(_FOLLOWED, unread, _root(original.__globals__))
         try:
             walk.function(original)
             for name in reads:
@@ -128,8 +130,10 @@ def resolver(
 class Walk:
     """A walk through what an original reads; ``examine`` of a route may take it further."""
 
-    def __init__(self, followed: frozenset[str], unread: frozenset[str]) -> None:
-        self._followed = followed
+    def __init__(self, followed: frozenset[str], unread: frozenset[str], near: str) -> None:
+        self._followed = followed | {near}
+        #: The package of the original, whose functions are looked at in each call.
+        self._near = near
         self._unread = unread
         self.entries: list[Entry] = []
         self.frozen: list[Frozen] = []
@@ -165,7 +169,8 @@ class Walk:
             return
         self._pinned.add(id(function))
         label = f"{function.__module__}.{function.__qualname__}"
-        self.frozen.append((function, label))
+        near = _root(function.__globals__) == self._near
+        self.frozen.append((function if near else (function,), label))
         if function.__kwdefaults__:
             self.frozen.append((function.__kwdefaults__, f"{label}.__kwdefaults__"))
         if not _has_own_code(function):
@@ -258,7 +263,11 @@ class Walk:
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (value,), label)
         else:
-            self.entry(namespace, name, (), f"{owner}.{name}")
+            label = f"{owner}.{name}"
+            self.entry(namespace, name, (), label)
+            self.entry(vars(builtins), name, (), f"builtins.{name}")
+            # The original would fail, if it came that far.
+            self._suspects.append(f"{label} is missing")
             return
         self._check(value, owner, name, label)
         self._attributes(value, label, attributes, names, depth)
@@ -279,6 +288,8 @@ class Walk:
                 self.pin_module(owner)
                 if attribute not in vars(owner):
                     self.entry(vars(owner), attribute, (), label)
+                    if names:
+                        self._suspects.append(f"{label} is missing")
                     return
                 value = vars(owner)[attribute]
                 self.entry(vars(owner), attribute, (value,), label)
@@ -297,7 +308,7 @@ class Walk:
                 self.function(value, depth + 1)
             else:
                 self.pin(value)
-        elif _is_a(value, type) and not issubclass(value, BaseException):
+        elif _is_a(value, type) and not issubclass(value, (BaseException, enum.Enum)):
             self.freeze(value, label)
             self.methods(value, names | _UNNAMED, depth)
 
@@ -305,7 +316,7 @@ class Walk:
         """Watches a module's class, which may answer for its attributes."""
         if id(module) not in self._pinned:
             self._pinned.add(id(module))
-            self.frozen.append((module, f"{module.__name__}.__class__"))
+            self.frozen.append(((module,), f"{module.__name__}.__class__"))
 
     def _through_lazy(self, module: ModuleType, attribute: str, label: str) -> ModuleType:
         """SkyPilot's LazyImport: an attribute set on it wins over the real module's."""
@@ -313,7 +324,8 @@ class Walk:
         if load is None:
             return module
         own = vars(module)
-        real = load(module)
+        # Only where it must be, since a mock in its place would tell of the call.
+        real = own.get("_module") or load(module)
         self.pin_module(module)
         self.freeze(type(module), label)
         self.methods(type(module), frozenset({"__getattr__"}))
@@ -440,6 +452,7 @@ _BUILTINS = tuple(
 
 
 _NAMESPACE = vars(builtins)
+_ALL_BUILTINS = dict(_NAMESPACE)
 
 
 def _changed_builtin() -> Guards | None:
@@ -482,6 +495,12 @@ def _is_own(value: Any, cls: type) -> bool:
 def _is_genuine(value: Any, owner: str, name: str) -> bool:
     """Whether the object that a module has under a name is the one it was made with."""
     value = _unwrapped(value)
+    if value is not _ALL_BUILTINS.get(name, value) and not name.startswith("__"):
+        # Modules have such names, `os.open` for one. What somebody put in front of a builtin for a
+        # test isn't theirs.
+        namespace = value.__globals__ if type(value) is FunctionType else {}
+        if owner not in (namespace.get("__name__"), getattr(value, "__module__", "")):
+            return type(value) is BuiltinFunctionType and value.__module__ != "builtins"
     if type(value) is FunctionType:
         home = str(value.__globals__.get("__name__"))
         if name in (value.__name__, f"_{value.__name__}"):

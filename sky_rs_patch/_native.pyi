@@ -16,8 +16,8 @@ __all__ = [
     "limit_processors",
     "limit_read_end",
     "make_proxy_type",
-    "scan_code",
     "panics",
+    "scan_code",
     "watch_environment",
 ]
 

@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def collect() -> dict[str, Any]:
+def collect(*, stale: bool = False) -> dict[str, Any]:
     """The status of this process; see `sky_rs_patch.status`."""
+    routes = {
+        target: _route(target)
+        for target in dict.fromkeys([*registry.targets(), *_engine.elsewhere(), *_stats.targets()])
+    }
+    if stale:
+        from sky_rs_patch import _stale
+
+        for target, holders in _stale.of_routes(_engine.installed()).items():
+            routes[target]["stale"] = holders
     extension = _extension.load()
     value = os.environ.get(_switch.VARIABLE)
     try:
@@ -40,12 +49,7 @@ def collect() -> dict[str, Any]:
         "python": platform.python_version(),
         "skypilot": _skypilot_version(),
         "problems": dict(registry.problems),
-        "routes": {
-            target: _route(target)
-            for target in dict.fromkeys(
-                [*registry.targets(), *_engine.elsewhere(), *_stats.targets()]
-            )
-        },
+        "routes": routes,
     }
 
 
@@ -150,6 +154,8 @@ def table(routes: dict[str, Any], *, states: bool = True) -> str:
         notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
         if route.get("reason"):
             notes.insert(0, str(route["reason"]))
+        if route.get("stale"):
+            notes.append(f"the original is still held by {', '.join(route['stale'])}")
         calls = [str(route["calls"]["rust"]), str(route["calls"]["python"])]
         rows.append([target, *([route["state"]] if states else []), *calls, "; ".join(notes)])
     numbers = {header.index("rust"), header.index("python")}

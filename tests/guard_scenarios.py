@@ -59,11 +59,11 @@ def mount() -> str:
     return str(path)
 
 
-#: Ports above this one are free as a rule, and below it Linux gives none away by itself.
 @functools.cache
 def busy_port() -> int:
+    """A port near the last one, so that a search that finds none is over soon."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    for port in range(20000, 30000):
+    for port in range(65300, 65500):
         with contextlib.suppress(OSError):
             listener.bind(("", port))
             _kept.append(listener)

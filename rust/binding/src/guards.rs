@@ -46,7 +46,7 @@ enum State {
 
 /// Namespace, name, what is expected there (nothing, an object, an object or nothing), label.
 type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyString>);
-/// Namespace, or a function or module to pin, and label.
+/// Namespace, or functions or modules to pin, and label.
 type RawFrozen<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>);
 /// What a resolver returns: entries, frozen namespaces, context, problem.
 type RawAnswer<'py> = (Vec<RawEntry<'py>>, Vec<RawFrozen<'py>>, Vec<Py<PyAny>>, Option<Bound<'py, PyString>>);
@@ -90,7 +90,7 @@ impl Guards {
 
     /// The resolver, if it has to be asked now; the guards then wait for `settle`.
     pub(crate) fn take_question(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py));
+        let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py)) || !self.pins.hold(py);
         let ask = match self.state {
             State::Unresolved => true,
             // The thread that was at it stayed behind in the parent of a fork.

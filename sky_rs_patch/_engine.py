@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _opt_in, _stats, _switch
 from sky_rs_patch._registry import AnyRoute, RegisteredRoute, registry

@@ -907,6 +907,7 @@ def main() -> int:
     parser.add_argument("routes", nargs="*", help="names of functions; all without one")
     parser.add_argument("--quick", action="store_true", help="what `make test` does")
     parser.add_argument("--only", default="", help="dependencies with this in their labels")
+    parser.add_argument("--most", type=int, help="look at so many dependencies of each route")
     parser.add_argument("--json", type=Path, help="where to write all findings")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of every difference")
     options = parser.parse_args()
@@ -917,7 +918,9 @@ def main() -> int:
             if options.routes and name not in options.routes:
                 continue
             subject = Subject(target, SCENARIOS[name]())
-            findings = prove(subject, every=not options.quick, wanted=options.only)
+            findings = prove(
+                subject, every=not options.quick, wanted=options.only, most=options.most
+            )
             rows.append(row(target, findings))
             all_findings[target] = [finding._asdict() for finding in findings]
             print(*rows[-1], flush=True)  # noqa: T201

@@ -5,7 +5,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyModule, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, ffi};
+use pyo3::{PyTraverseError, PyVisit, ffi, intern};
 
 /// A function and what a call of it runs.
 struct PinnedFunction {
@@ -92,14 +92,27 @@ impl PinnedFunction {
     }
 }
 
-/// The fields of a function that each call compares.
+/// The fields of a function that each call compares: its defaults only if it has parameters that
+/// they are for.
 fn words_of(function: &Bound<'_, PyFunction>) -> impl Iterator<Item = Word> {
+    let takes = |count| {
+        let code = function.getattr(intern!(function.py(), "__code__"));
+        code.and_then(|code| code.getattr(count)?.is_truthy()).unwrap_or(true)
+    };
     let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
     // SAFETY: an exact function.
-    let fields =
-        unsafe { [&raw const (*raw).func_code, &raw const (*raw).func_defaults, &raw const (*raw).func_kwdefaults] };
-    // SAFETY: as above.
-    fields.map(|field| Word { field: field.expose_provenance(), expected: unsafe { *field }.addr() }).into_iter()
+    let fields = unsafe {
+        [
+            Some(&raw const (*raw).func_code),
+            takes("co_argcount").then_some(&raw const (*raw).func_defaults),
+            takes("co_kwonlyargcount").then_some(&raw const (*raw).func_kwdefaults),
+        ]
+    };
+    fields.into_iter().flatten().map(|field| {
+        // SAFETY: as above; its content is only compared.
+        let expected = unsafe { *field }.addr();
+        Word { field: field.expose_provenance(), expected }
+    })
 }
 
 impl PinnedModule {

@@ -195,8 +195,9 @@ def short(value: Any) -> str:
     try:
         text = repr(value)
     except ValueError:
-        # An integer of more digits than Python prints.
-        return f"<{type(value).__qualname__} of {value.bit_length()} bits>"
+        # An integer of more digits than Python prints, or something with such a one in it.
+        size = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
+        return f"<{type(value).__qualname__}{size}>"
     return text if len(text) <= 2000 else f"{text[:1500]}…{text[-300:]}"
 
 
@@ -232,7 +233,7 @@ def described(argument: object) -> object:
     return argument
 
 
-def describe_error(error: BaseException | None, depth: int = 3, *, frames: bool = True) -> Any:
+def describe_error(error: BaseException | None, depth: int = 3) -> Any:
     """An exception as a value: type, text, arguments, attributes, cause and context."""
     if error is None or depth == 0:
         return None
@@ -250,11 +251,11 @@ def describe_error(error: BaseException | None, depth: int = 3, *, frames: bool 
         # Where the error comes from; the first frame is the engine's.
         "frames": [
             (frame.filename, frame.name, frame.lineno)
-            for frame in traceback.extract_tb(error.__traceback__ if frames else None)
+            for frame in traceback.extract_tb(error.__traceback__)
             if frame.filename != __file__
         ],
-        "cause": describe_error(error.__cause__, depth - 1, frames=frames),
-        "context": describe_error(error.__context__, depth - 1, frames=frames),
+        "cause": describe_error(error.__cause__, depth - 1),
+        "context": describe_error(error.__context__, depth - 1),
     }
 
 

@@ -1,9 +1,9 @@
 """A comparison for functions without effects, ten times as fast as `differential.compare`.
 
 A batch of calls runs on the original, then on the proxy. What is compared of each: result and
-type, or the exception as `differential` describes it (but for its frames), which argument the
-result is, log records, warnings, and the arguments afterwards. Files, descriptors, globals,
-environment and frames are `differential.compare`'s to look at, on a sample.
+type, or the exception with its text, arguments, cause and context, which argument the result is,
+log records, warnings, and the arguments afterwards. Files, descriptors, globals, environment and
+frames are `differential.compare`'s to look at, on a sample.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from differential import (
     Call,
     Fresh,
     Recorder,
-    describe_error,
+    described,
     difference,
     made,
     short,
@@ -32,6 +32,21 @@ if TYPE_CHECKING:
 SIMPLE = frozenset((str, int, bool, type(None), type(NOTHING)))
 #: Arguments that both sides may be given, since no call changes them.
 CONSTANT = frozenset((str, int, float, bool, bytes, type(None)))
+
+
+def told(error: BaseException | None, depth: int = 3) -> Any:
+    """An exception without its frames: what it holds beyond this is made of its arguments."""
+    if error is None or not depth:
+        return None
+    return (
+        type(error),
+        str(error),
+        tuple(map(described, error.args)),
+        getattr(error, "__notes__", None),
+        error.__suppress_context__,
+        told(error.__cause__, depth - 1),
+        told(error.__context__, depth - 1),
+    )
 
 
 class Glance(NamedTuple):
@@ -99,7 +114,7 @@ class Watch:
             raise
         except BaseException as caught:
             result = NOTHING
-            error = describe_error(caught, frames=False)
+            error = told(caught)
         else:
             if type(result) not in (int, bool, type(None)):
                 given = values or (*args, *kwargs.values())

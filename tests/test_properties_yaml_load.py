@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from unittest import mock
 
+import applicability
 import pytest
 import yaml
 import yaml_scalars
@@ -329,6 +330,7 @@ def test_resolvers_may_change_in_place():
 
 
 def test_a_missing_libyaml_is_remembered():
+    applicability.require("safe_load")
     from sky.utils import yaml_utils
 
     for name in NAMES:
@@ -339,6 +341,7 @@ def test_a_missing_libyaml_is_remembered():
 
 
 def test_functions_that_call_the_loader():
+    applicability.require("safe_load")
     from sky.utils import yaml_utils
 
     for name, inner in (("read_yaml_str", "safe_load"), ("read_yaml_all_str", "safe_load_all")):

@@ -22,9 +22,11 @@ PSUTIL_PROCESS_READS = (
     "psutil._pslinux.get_procfs_path",
     "psutil._pslinux.bcat",
     "psutil.PROCFS_PATH",
-    "psutil._pslinux.Process.create_time",
     "psutil.NoSuchProcess.__init__",
 )
+
+#: Where it leads further where the native function asks /proc itself, and not psutil.
+PSUTIL_ALIVE_READS = (*PSUTIL_PROCESS_READS, "psutil._pslinux.Process.create_time")
 
 #: Where `psutil.Process.children()` leads, as far as a native function speaks for it.
 PSUTIL_CHILDREN_READS = (

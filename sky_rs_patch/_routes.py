@@ -148,7 +148,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_SUBPROCESS}.is_process_alive",
         {"A": "is_process_alive"},
-        reads=_preconditions.PSUTIL_PROCESS_READS,
+        reads=_preconditions.PSUTIL_ALIVE_READS,
         precondition=_preconditions.known_psutil,
     ),
     # It moved from common_utils to yaml_utils after SkyPilot 0.10.0.

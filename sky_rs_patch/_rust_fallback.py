@@ -30,7 +30,7 @@ _SUBPROCESS = ("get_parallel_threads", "is_process_alive")
 #: Functions of which this project has an original of its own, and what the guards must know.
 _OWN: dict[str, tuple[tuple[str, ...], Callable[[], str | None] | None]] = {
     "estimate_fd_for_directory": ((), None),
-    "is_process_alive": (_preconditions.PSUTIL_PROCESS_READS, _preconditions.known_psutil),
+    "is_process_alive": (_preconditions.PSUTIL_ALIVE_READS, _preconditions.known_psutil),
 }
 NAMES = (*_COMMON, *_SUBPROCESS, "get_max_workers_for_file_mounts", "estimate_fd_for_directory")
 

@@ -210,7 +210,7 @@ class Subject:
         self.counts["in full"] += 1
         return found
 
-    def _compared(self, number: int, given: Call) -> Difference | None:
+    def _compared(self, number: int, given: Call, tries: int = 4) -> Difference | None:
         self.running = number
         if self.description.shared:
             given = given._replace(
@@ -222,6 +222,9 @@ class Subject:
             with contextlib.suppress(RecursionError):
                 compare(self.description.name, given)
         except AssertionError as error:
+            if self.description.restless and tries > 1:
+                # Another process came or went between the calls.
+                return self._compared(number, given, tries - 1)
             return self._different(number, given, str(error).partition(f"{given!r}: ")[2])
         return None
 

@@ -30,12 +30,12 @@ TARGETS = {
 }
 
 
-#: Those that the installed SkyPilot has, but for one that only some releases have.
-PRESENT = [
-    name
-    for name, module in TARGETS.items()
-    if name != "is_process_alive" and applicability.reason(f"{module}.{name}") is None
+#: Those that the installed SkyPilot has.
+SERVED = [
+    name for name, module in TARGETS.items() if applicability.reason(f"{module}.{name}") is None
 ]
+#: Without the one that only SkyPilot 0.10 has.
+PRESENT = [name for name in SERVED if name != "is_process_alive"]
 
 
 def plain_arguments(name, log_file, directory):

@@ -297,8 +297,12 @@ def test_calls_that_do_not_fit_fail_as_the_original_does(name, enabled, log_file
 def test_keyword_arguments(proxy, original):
     for keywords in (
         {"s": "abcdefgh", "max_length": 4},
-        {"max_length": 4, "s": "abcdefgh", "truncate_middle": True},
+        {"max_length": 4, "s": "abcdefgh"},
+        # Not every SkyPilot has all of its arguments.
+        {"truncate_middle": True, "max_length": 4, "s": "abcdefgh"},
     ):
+        if not keywords.keys() <= set(original.__code__.co_varnames):
+            continue
         with counting("truncate_long_string") as counted:
             assert proxy(**keywords) == original(**keywords)
         assert counted.rust == 1

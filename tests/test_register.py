@@ -1,13 +1,23 @@
 """Routes of one's own: the same proxy, guards and counters for any callable."""
 
 import contextlib
+import importlib
 import json
 import sys
 from unittest import mock
 
 import pytest
 import wrapt
-from support import COMMON, counting, function, run_code, run_python, small_skypilot, status_of
+from support import (
+    COMMON,
+    SERVED,
+    counting,
+    function,
+    run_code,
+    run_python,
+    small_skypilot,
+    status_of,
+)
 
 import sky_rs_patch
 
@@ -310,14 +320,14 @@ def test_a_sibling_that_is_replaced_and_comes_back(enabled):
 
 
 def test_a_function_of_skypilot_without_a_route(enabled):
-    target = f"{COMMON}.removeprefix"
-    module = sys.modules[COMMON]
-    sky_rs_patch.register(target, lambda string, prefix: string)
+    target = f"{COMMON}.user_and_hostname_hash"
+    module = importlib.import_module(COMMON)
+    sky_rs_patch.register(target, lambda: module.user_and_hostname_hash.__wrapped__())
     with counting(target) as counted:
-        assert module.removeprefix("plain", "x") == "plain"
+        assert module.user_and_hostname_hash() == module.user_and_hostname_hash.__wrapped__()
     assert counted.rust == 1
     sky_rs_patch.unregister(target)
-    assert not isinstance(module.removeprefix, wrapt.FunctionWrapper)
+    assert not isinstance(module.user_and_hostname_hash, wrapt.FunctionWrapper)
     route = status_of(target)
     assert (route["state"], route["reason"]) == ("inactive", "its route was taken away")
 
@@ -413,7 +423,7 @@ def test_an_entry_point_that_is_no_use(plugin, value, reason):
     area, encoded, _, routes = json.loads(done.stdout)
     assert (area, encoded) == (3.14, "73")
     assert routes[TARGET] == ["inactive", f"entry point {value}", f"entry point {value}: {reason}"]
-    assert sum(route[0] == "active" for route in routes.values()) == 10
+    assert sum(route[0] == "active" for route in routes.values()) == len(SERVED)
 
 
 def test_an_entry_point_for_a_route_of_ours(plugin):

@@ -11,6 +11,7 @@ import threading
 import weakref
 from unittest import mock
 
+import applicability
 import pytest
 from support import COMMON, counting, run_code, run_python, status_of
 
@@ -25,8 +26,7 @@ ON = "not exact in effect: docs/release-memory.md"
 pytest.importorskip("sky.utils.common_utils")
 from sky.utils import common_utils  # noqa: E402
 
-if not hasattr(common_utils, "release_memory"):
-    pytest.skip("this SkyPilot has no release_memory", allow_module_level=True)
+applicability.require("release_memory")
 
 #: Not as a name of the module, which would be bound to the proxy with the other copies.
 KEPT = (common_utils.release_memory,)

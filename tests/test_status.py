@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 from support import (
     COMMON,
+    SERVED,
     TARGETS,
     counting,
     full_name,
@@ -142,7 +143,7 @@ def test_the_command(small):
     assert header.split() == ["route", "state", "rust", "python", "declines", "and", "reasons"]
     for name in TARGETS:
         row = next(line for line in lines if line.startswith(full_name(name) + " "))
-        assert row.split()[1] == ("absent" if name == "is_process_alive" else "active")
+        assert row.split()[1] == ("active" if name in SERVED else "absent")
 
 
 def test_the_command_for_programs(small):

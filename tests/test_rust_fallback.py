@@ -45,6 +45,11 @@ def fallback(enabled):
     vars(sys.modules["sky.utils"]).pop("rust_fallback", None)
 
 
+def target_of(name):
+    """What a function is counted under."""
+    return f"{MODULE}.{name}" if name in OWN else full_name(name)
+
+
 def arguments_of(name, log_file, directory):
     if name == "estimate_fd_for_directory":
         return (str(directory),)
@@ -54,10 +59,9 @@ def arguments_of(name, log_file, directory):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_twelve_functions(name, fallback, log_file, directory):
     arguments = arguments_of(name, log_file, directory)
-    own = name in ("estimate_fd_for_directory", "is_process_alive")
     accelerated = getattr(fallback, name)
     original = getattr(fallback, f"_python_{name}")
-    with counting(f"{MODULE}.{name}" if own else name) as counted:
+    with counting(target_of(name)) as counted:
         answer = outcome(accelerated, *arguments)
     assert answer == outcome(original, *arguments)
     assert answer[0] == "returns"
@@ -228,11 +232,11 @@ def test_processes_of_a_replaced_psutil(path, options, warm, fallback):
     pid = os.getpid()
     if warm:
         assert fallback.is_process_alive(pid) is True
-    with mock.patch(path, **options), counting(f"{MODULE}.is_process_alive") as counted:
+    with mock.patch(path, **options), counting(target_of("is_process_alive")) as counted:
         ours = outcome(fallback.is_process_alive, pid)
         assert ours == outcome(fallback._python_is_process_alive, pid)
     assert counted.python == 1
-    with counting(f"{MODULE}.is_process_alive") as counted:
+    with counting(target_of("is_process_alive")) as counted:
         assert fallback.is_process_alive(pid) is True
     assert counted.rust == 1
 

@@ -13,8 +13,8 @@ BIN := $(VENV)/bin
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: fuzz fuzz-core guards faults leaks matrix matrix-nightly instructions upstream-all planted
-.PHONY: bench bench-peers bench-core server-bench clean
+.PHONY: fuzz fuzz-core guards faults leaks memory-checks matrix matrix-nightly
+.PHONY: instructions upstream-all planted bench bench-peers bench-core server-bench clean
 
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
@@ -90,6 +90,16 @@ faults: $(CHECKS_VENV)/.built
 # Every route 100,000 times: no memory, no descriptor stays.
 leaks: $(VENV)/.built
 	$(BIN)/python tools/leaks.py --calls 100000
+
+# The extension with assertions: the tests with CPython's own checks of memory, then under valgrind.
+MEMORY_TESTS = test_proxy.py test_register.py test_switch.py test_status.py test_finder.py \
+	test_guards.py test_guards_yaml.py test_fork.py test_faults_signals.py test_faults_threads.py \
+	test_properties_text.py test_properties_files.py test_properties_schema.py \
+	test_properties_yaml_load.py test_properties_yaml_keys.py test_properties_yaml_dump.py
+memory-checks: $(CHECKS_VENV)/.built
+	cd tests && PYTHONMALLOC=debug ../$(CHECKS_VENV)/bin/python -X dev -m pytest -q \
+		-p no:cacheprovider $(MEMORY_TESTS) checked
+	cd .work && ../$(CHECKS_VENV)/bin/python ../tools/memory_calls.py
 
 # The plugin; 'slow' tests are for `make plugin-test SELECT=`.
 SELECT = -m 'not slow'

@@ -75,6 +75,13 @@ ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
 _MAX_DEPTH = 6
 
 
+#: The standard library's own state, which it makes anew in each forked child.
+_MADE_ANEW = frozenset(
+    f"threading.{name}"
+    for name in ("_active_limbo_lock", "_main_thread", "_shutdown_locks", "_shutdown_locks_lock")
+)
+
+
 class Suspect(Exception):
     """Something that the original reads has been replaced; the message names it."""
 
@@ -376,7 +383,7 @@ class Walk:
     ) -> None:
         """Watches a name in a namespace."""
         key = (id(namespace), name)
-        if key not in self._seen_entries:
+        if key not in self._seen_entries and label not in _MADE_ANEW:
             self._seen_entries.add(key)
             self.entries.append((namespace, name, expected, label))
 

@@ -3,6 +3,8 @@ import threading
 import time
 from pathlib import Path
 
+import fault_calls
+
 import sky_rs_patch
 
 
@@ -32,3 +34,26 @@ def test_a_child_forked_while_another_thread_is_in_rust_is_served_by_rust(tmp_pa
         status = os.waitpid(child, 0)[1]
         hashing.join()
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_every_route_goes_on_in_a_forked_child(tmp_path: Path) -> None:
+    """The standard library makes some of its globals anew in a child: threading's locks."""
+
+    def answered(target: str, arguments: tuple[object, ...]) -> bool:
+        function = fault_calls.function(target)
+        before = function._self_route.counts()[0]
+        function(*arguments)
+        return bool(function._self_route.counts()[0] == before + 1)
+
+    with sky_rs_patch.enabled():
+        given = fault_calls.calls(tmp_path)
+        served = {target: args for target, args in given.items() if answered(target, args)}
+        assert len(served) > 20
+        lost = tmp_path / "lost"
+        child = os.fork()
+        if child == 0:
+            names = [target for target, args in served.items() if not answered(target, args)]
+            lost.write_text(" ".join(names))
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert lost.read_text() == ""

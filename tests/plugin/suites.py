@@ -285,6 +285,11 @@ def gone(pid):
     return check
 
 
+def ends(pid):
+    """A process is gone; one that was killed may be on its way, neither alive nor a zombie yet."""
+    return wait_for(gone(pid), f"the end of process {pid}", 5.0)
+
+
 def kill(pid, number=signal.SIGKILL):
     """A signal to a process that may be gone."""
     with contextlib.suppress(ProcessLookupError):

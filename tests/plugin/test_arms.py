@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from suites import Process, exists, gone, kill, run, tree, wait_for, write
+from suites import Process, ends, exists, kill, run, tree, wait_for, write
 
 COMMON = """
 import os
@@ -195,7 +195,7 @@ def test_daemons_end_with_their_arm(places):
         assert len(arm["leftovers"]) == 3
         for name, pid in pids.items():
             assert any(f"(pid {pid})" in line for line in arm["leftovers"]), name
-            assert gone(pid)()
+            assert ends(pid)
     assert "ended 3 processes that it left: " in places.output
     with contextlib.suppress(ImportError):
         import setproctitle  # noqa: F401
@@ -350,7 +350,7 @@ def test_killed_session(tmp_path):
     assert crash["detail"] == "1 of 2 runs"
     assert "rust-1 arm: its session ended by SIGKILL" in done.output
     for child in (process.folder / "children").read_text().split():
-        assert gone(int(child))()
+        assert ends(int(child))
 
 
 def test_killed_session_on_python(tmp_path):
@@ -372,7 +372,7 @@ def test_killed_parent(tmp_path, backend):
         assert {pid, *children} < {child.pid for child in below}
         process.send(signal.SIGKILL)
         wait_for(lambda: not process.survivors(), f"the end of {tree(process.pid)}", 9)
-        assert all(gone(child.pid)() for child in below)
+        assert all(ends(child.pid) for child in below)
 
 
 def has_heard(process):
@@ -407,7 +407,7 @@ def test_interrupted(tmp_path, backend):
     assert {name: verdicts.get(name) for name in names} == dict.fromkeys(names, verdict)
     assert verdicts.get("test_stuck.py::test_after") != "same"
     for child in (process.folder / "children").read_text().split():
-        assert gone(int(child))()
+        assert ends(int(child))
 
 
 def test_interrupted_twice(tmp_path):

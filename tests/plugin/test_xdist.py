@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from suites import gone, pair, plugins, run, wait_for, write
+from suites import ends, pair, plugins, run, wait_for, write
 
 pytest.importorskip("xdist")
 
@@ -164,7 +164,7 @@ def test_killed_worker(tmp_path, loaded, options):
     }
     crash = next(item for item in done.report["divergences"] if item["verdict"] == "crashed")
     assert "worker" in crash["rust"]
-    assert gone(int((done.folder / "child").read_text()))()
+    assert ends(int((done.folder / "child").read_text()))
 
 
 # Other machines.

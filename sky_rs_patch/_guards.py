@@ -23,6 +23,7 @@ from types import (
     CodeType,
     FunctionType,
     MethodType,
+    MethodWrapperType,
     ModuleType,
 )
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
@@ -71,7 +72,8 @@ _UNNAMED = frozenset(
     }
 )
 #: Where an error is raised the original has been called already.
-ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
+#: `threading.excepthook` is for a thread that ends with one; pytest sets it.
+ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug", "excepthook"})
 _MAX_DEPTH = 6
 
 
@@ -519,7 +521,8 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value
     if type(value) is BuiltinFunctionType:
         # hashlib's constructors are OpenSSL's, and threading's locks those of _thread.
-        return name in (value.__name__, f"_{value.__name__}") or (
+        # An underscore more or less: threading has `_excepthook` without it.
+        return name.lstrip("_") == value.__name__.lstrip("_") or (
             (owner, value.__name__)
             in (("hashlib", f"openssl_{name}"), ("threading", "allocate_lock"))
         )
@@ -537,6 +540,9 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         return type(value) is os._Environ
     if _is_a(value, logging.Logger):
         return type(value) is logging.Logger
+    if type(value) is MethodWrapperType:
+        # threading numbers its threads by that of an `itertools.count`.
+        return not type(value.__self__).__flags__ & _HEAP_TYPE
     if type(value) is MethodType or _is_mock(value):
         return False
     # Data; other callables (partials, instances with __call__) are nobody's original.

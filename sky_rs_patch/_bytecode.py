@@ -53,16 +53,22 @@ def global_chains(code: CodeType) -> Iterator[tuple[str, ...]]:
     ``os.path.exists(x)`` gives ``("os", "path", "exists")``.
     """
     yield from _scan(code)[0]
-    for nested in _nested(code):
-        yield from global_chains(nested)
+    for inner in nested(code):
+        yield from global_chains(inner)
 
 
 def assigned_globals(code: CodeType) -> set[str]:
     """Global names that the code and its nested functions set or delete."""
-    return set(_scan(code)[1]).union(*map(assigned_globals, _nested(code)))
+    return set(_scan(code)[1]).union(*map(assigned_globals, nested(code)))
 
 
-def _nested(code: CodeType) -> Iterable[CodeType]:
+def names(code: CodeType) -> frozenset[str]:
+    """Names that the code and its nested functions use, whatever for."""
+    return frozenset(code.co_names).union(*map(names, nested(code)))
+
+
+def nested(code: CodeType) -> Iterable[CodeType]:
+    """Code of the functions and classes that are made directly within the code."""
     return (constant for constant in code.co_consts if isinstance(constant, CodeType))
 
 

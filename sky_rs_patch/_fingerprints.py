@@ -17,6 +17,8 @@ import sys
 import weakref
 from types import CodeType, FunctionType, ModuleType
 
+from sky_rs_patch import _bytecode
+
 # Fields that differ between Python versions, or say nothing about what the code does.
 _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
 # `from __future__` features that change how annotations are compiled.
@@ -220,7 +222,9 @@ def _compiles_to(source: str, function: FunctionType) -> bool:
     code = function.__code__
     # From 3.11 on the compiler treats attributes of imported names differently.
     modules = sorted(
-        name for name in _names(code) if isinstance(function.__globals__.get(name), ModuleType)
+        name
+        for name in _bytecode.names(code)
+        if isinstance(function.__globals__.get(name), ModuleType)
     )
     for prelude in [f"import {', '.join(modules)}\n"] * bool(modules) + [""]:
         # From 3.13 on a class within the function has the number of its line among its constants.
@@ -235,11 +239,6 @@ def _compiles_to(source: str, function: FunctionType) -> bool:
         if any(isinstance(made, CodeType) and _same(made, code) for made in compiled.co_consts):
             return True
     return False
-
-
-def _names(code: CodeType) -> set[str]:
-    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    return set(code.co_names).union(*map(_names, nested))
 
 
 def _same(first: CodeType, second: CodeType) -> bool:

@@ -20,7 +20,6 @@ import sys
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
-    CodeType,
     FunctionType,
     MethodType,
     MethodWrapperType,
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from sky_rs_patch import _errors
 from sky_rs_patch._bytecode import assigned_globals, global_chains
+from sky_rs_patch._bytecode import names as names_of
 from sky_rs_patch._proxy import route_of
 
 if TYPE_CHECKING:
@@ -59,24 +59,15 @@ _FOLLOWED_METHODS = frozenset(
 _UNNAMED = frozenset(
     {
         *("__call__", "__contains__", "__enter__", "__eq__", "__exit__", "__getattr__"),
-        *(
-            "__getitem__",
-            "__init__",
-            "__instancecheck__",
-            "__iter__",
-            "__len__",
-            "__new__",
-            "__next__",
-        ),
-        *("__subclasscheck__",),
+        *("__getitem__", "__init__", "__instancecheck__", "__iter__", "__len__", "__new__"),
+        *("__next__", "__subclasscheck__"),
     }
 )
 #: Where an error is raised the original has been called already.
-#: `threading.excepthook` is for a thread that ends with one; pytest sets it.
-ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug", "excepthook"})
+ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
+#: What programs are invited to set (pytest does), and no call that returns relies on.
+_HOOKS = frozenset({"threading.excepthook"})
 _MAX_DEPTH = 6
-
-
 #: The standard library's own state, which it makes anew in each forked child.
 _MADE_ANEW = frozenset(
     f"threading.{name}"
@@ -158,7 +149,7 @@ class Walk:
             return
         self.pin(function)
         self._seen_objects.add(id(function))
-        names = _names(function.__code__)
+        names = names_of(function.__code__)
         # A global that the function sets itself is its state, not something it relies on.
         state = assigned_globals(function.__code__)
         for chain in global_chains(function.__code__):
@@ -219,7 +210,7 @@ class Walk:
                         continue
                     if id(function) not in self._seen_objects and depth < _MAX_DEPTH:
                         self.function(function, depth + 1)
-                        more = _names(function.__code__)
+                        more = names_of(function.__code__)
                         self.methods(cls, more, depth + 1, instance)
 
     def _leads_on(self, namespace: dict[str, Any], further: frozenset[str] = frozenset()) -> bool:
@@ -262,9 +253,11 @@ class Walk:
     ) -> None:
         name, *attributes = chain
         owner = str(namespace.get("__name__"))
+        label = f"{owner}.{name}"
+        if label in _HOOKS:
+            return
         if name in namespace:
             value = namespace[name]
-            label = f"{owner}.{name}"
             self.entry(namespace, name, (value,), label)
         elif hasattr(builtins, name):
             value = getattr(builtins, name)
@@ -272,7 +265,6 @@ class Walk:
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (value,), label)
         else:
-            label = f"{owner}.{name}"
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (), f"builtins.{name}")
             # The original would fail, if it came that far.
@@ -417,12 +409,6 @@ def _method_names(cls: type) -> set[str]:
     }
 
 
-def _names(code: CodeType) -> frozenset[str]:
-    """Names that a code object and those within it use, whatever for."""
-    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    return frozenset(code.co_names).union(*map(_names, nested))
-
-
 def _functions_of(value: Any) -> list[FunctionType]:
     """The functions of a class's attribute: a method of any kind, or a property; decorated ones."""
     kind = type(value)
@@ -521,8 +507,7 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         return home == owner and _unwrapped(value.__globals__.get(value.__name__)) is not value
     if type(value) is BuiltinFunctionType:
         # hashlib's constructors are OpenSSL's, and threading's locks those of _thread.
-        # An underscore more or less: threading has `_excepthook` without it.
-        return name.lstrip("_") == value.__name__.lstrip("_") or (
+        return name in (value.__name__, f"_{value.__name__}") or (
             (owner, value.__name__)
             in (("hashlib", f"openssl_{name}"), ("threading", "allocate_lock"))
         )

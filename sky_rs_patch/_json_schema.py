@@ -286,7 +286,6 @@ def _is_at_home(function: Any) -> bool:
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield constant
-            yield from _codes(constant)
+    for inner in _bytecode.nested(code):
+        yield inner
+        yield from _codes(inner)

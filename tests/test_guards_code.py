@@ -1,9 +1,12 @@
 """Functions whose code or defaults are replaced in place are seen as they are then."""
 
 import os
+import threading
 
 import pytest
 from differential import call, compare, proxy_of
+
+from sky_rs_patch import _guards
 
 #: A call that Rust answers, and the functions in which the original's answer is made.
 CALLS = {
@@ -101,3 +104,15 @@ def test_what_the_original_calls_has_other_code(name, args, find, other, expecte
     assert seen[0] == seen[1] == expected
     assert seen[2]["guard"] >= 1
     assert compare(name, call(*args)).rust
+
+
+def test_a_hook_for_threads_is_nothing_that_an_original_relies_on(monkeypatch):
+    """pytest sets it, and so do those who collect errors; wherever threads are made, it is met."""
+    monkeypatch.setattr(threading, "excepthook", another)
+
+    def starts_a_thread():
+        threading.Thread(target=another).start()
+
+    assert _guards.resolver(starts_a_thread)().problem is None
+    monkeypatch.setattr(threading, "Thread", another)
+    assert "threading.Thread" in _guards.resolver(starts_a_thread)().problem

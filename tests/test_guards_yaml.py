@@ -15,20 +15,13 @@ import applicability
 import pytest
 import yaml
 from differential import COMMON, YAML
+from guard_scenarios import CONFIG
 from support import outcome, run_code
 
 from sky_rs_patch import _engine, _yaml_dump
 
 #: Where the function is: up to SkyPilot 0.10.0 there is no `yaml_utils`.
 HOME = YAML if applicability.skypilot().source(YAML) else COMMON
-
-CONFIG = {
-    "name": "sky-serve",
-    "run": "echo a\necho b\n",
-    "on": ["yes", 1, 2.5, None, True, (), {}, "1:30", "é", "2001-01-01"],
-    "long": "word " * 30,
-    7: {"a": {"b": []}},
-}
 
 
 @pytest.fixture(autouse=True)

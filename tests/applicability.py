@@ -66,8 +66,19 @@ def reason(target: str) -> str | None:
     return None
 
 
+def targets(name: str) -> list[str]:
+    """All targets of that short name, those that don't apply included."""
+    return [target for target in routes() if target.rpartition(".")[2] == name]
+
+
+def applies(name: str) -> bool:
+    """Whether a route of that short name applies; what is no target of any route does."""
+    reasons = [reason(target) for target in targets(name)]
+    return not (reasons and all(reasons))
+
+
 def require(name: str) -> None:
     """Skips the test, or the module, if no route of that short name applies."""
-    reasons = [reason(target) for target in routes() if target.rpartition(".")[2] == name]
-    if reasons and all(reasons):
+    if not applies(name):
+        reasons = [reason(target) for target in targets(name)]
         pytest.skip("; ".join(map(str, reasons)), allow_module_level=True)

@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,10 @@ os.environ.setdefault("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
 # are the same everywhere.
 for _variable in ("BUILD_NUMBER", "CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD"):
     os.environ.pop(_variable, None)
+
+# A shell starts its background jobs deaf to Ctrl-C, and so would their children be.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

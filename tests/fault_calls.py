@@ -3,6 +3,7 @@
 import importlib
 import os
 
+import applicability
 import psutil
 
 from sky_rs_patch._routes import ROUTES
@@ -21,7 +22,7 @@ _TEXT = "name: train\nnodes: 2\nenvs: {A: '1'}\nrun: |\n  echo\n"
 
 
 def calls(directory):
-    """Arguments by target, for every target of the installed SkyPilot.
+    """Arguments by target, for every target that the installed SkyPilot is served for.
 
     Args:
         directory: where files may be made.
@@ -56,16 +57,17 @@ def calls(directory):
         f"{_YAML}.dump_yaml_str": (_TASK,),
         f"{_COMMON}.dump_yaml_str": (_TASK,),
     }
-    here = {}
-    for route in ROUTES:
-        if route.opt_in is None and _exists(route.target):
-            here[route.target] = arguments[route.target]
-    return here
+    return {
+        route.target: arguments[route.target]
+        for route in ROUTES
+        if route.opt_in is None and applicability.reason(route.target) is None
+    }
 
 
-def _exists(target):
-    module, _, name = target.rpartition(".")
-    return hasattr(importlib.import_module(module), name)
+def target_of(name):
+    """The target of that short name, of the installed SkyPilot; the test is skipped without."""
+    applicability.require(name)
+    return next(t for t in applicability.targets(name) if applicability.reason(t) is None)
 
 
 def native_of(target):

@@ -9,12 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from fault_calls import function
+from fault_calls import function, target_of
 from support import COMMON, counting, run_python, small_skypilot
 
 from sky_rs_patch import _stats
 
-YAML = "sky.utils.yaml_utils"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +78,7 @@ def test_a_file_that_changes_while_it_is_read(change, tmp_path, enabled):
 
     path = tmp_path / "file.log"
     path.write_bytes(versions()[0])
-    tail = function(f"{COMMON}.read_last_n_lines")
+    tail = function(target_of("read_last_n_lines"))
     digest = function(f"{COMMON}.hash_file")
     complete = {hashlib.sha256(content).hexdigest() for content in versions()}
     stop = threading.Event()
@@ -126,7 +125,7 @@ def memory_calls(path):
         "colors": lambda: common.remove_color(colored),
         "a cut": lambda: common.truncate_long_string("é" + plain, len(plain) - 10),
         "secrets": lambda: common._redact_secrets_values(["--secret", "a=" + plain]),
-        "a dump": lambda: function(f"{YAML}.dump_yaml_str")(data),
+        "a dump": lambda: function(target_of("dump_yaml_str"))(data),
     }
 
 
@@ -159,10 +158,20 @@ def with_so_much_more(mebibytes, call):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-@pytest.mark.parametrize("which", ["a line", "many lines", "colors", "a cut", "secrets", "a dump"])
-def test_memory_runs_short(which, tmp_path, enabled):
+@pytest.mark.parametrize(
+    ("which", "name"),
+    [
+        ("a line", "read_last_n_lines"),
+        ("many lines", "read_last_n_lines"),
+        ("colors", "remove_color"),
+        ("a cut", "truncate_long_string"),
+        ("secrets", "_redact_secrets_values"),
+        ("a dump", "dump_yaml_str"),
+    ],
+)
+def test_memory_runs_short(which, name, tmp_path, enabled):
     """Where Python raises MemoryError Rust would end the process; the original says it."""
-    function(f"{YAML}.dump_yaml_str")({})
+    function(target_of(name))
     call = memory_calls(tmp_path / "large")[which]
     # With its guards derived, Rust is what finds no memory.
     call()

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from fault_calls import function
+from fault_calls import function, target_of
 from support import COMMON, SUBPROCESS, counting, run_code, small_skypilot
 
 import sky_rs_patch
@@ -117,19 +117,19 @@ def test_during_a_long_call(expected, work, tmp_path, enabled):
     """As the original: the exception surfaces within the call, or right after it."""
     file = tmp_path / "file"
     calls = {
-        "tail": (f"{COMMON}.read_last_n_lines", (str(file), 1_000_000)),
-        "line": (f"{COMMON}.read_last_n_lines", (str(file), 1)),
-        "hash": (HASH, (str(file), "sha512")),
-        "port": (f"{COMMON}.find_free_port", (1024,)),
+        "tail": ("read_last_n_lines", (str(file), 1_000_000)),
+        "line": ("read_last_n_lines", (str(file), 1)),
+        "hash": ("hash_file", (str(file), "sha512")),
+        "port": ("find_free_port", (1024,)),
     }
-    target, arguments = calls[work]
+    name, arguments = calls[work]
     if work == "tail":
         file.write_bytes(b"some words\n" * 1_000_000)
     else:
         with file.open("wb") as opened:
             # Without any line end; and one that nobody waits for.
             opened.truncate(64 << 20 if work == "line" else 1 << 40)
-    proxy = function(target)
+    proxy = function(target_of(name))
     for delay in (0.001, 0.01, 0.03):
         with pytest.raises(expected):
             signal.setitimer(signal.ITIMER_REAL, delay)

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from fault_calls import function, plain
+from fault_calls import function, plain, target_of
 from support import COMMON, run_code, run_python, small_skypilot
 
 import sky_rs_patch
@@ -136,10 +136,10 @@ def test_forks_while_threads_are_inside_rust(tmp_path, enabled):
     """Hashes and tails in eight threads; every child calls the same and gets the same."""
     file = tmp_path / "file"
     file.write_bytes(b"some words\n" * 200_000)
-    common = {name: function(f"{COMMON}.{name}") for name in ("hash_file", "read_last_n_lines")}
+    digest, tail = (function(target_of(name)) for name in ("hash_file", "read_last_n_lines"))
     calls = [
-        lambda: plain(common["hash_file"](str(file), "sha256")),
-        lambda: plain(common["read_last_n_lines"](str(file), 2000)),
+        lambda: plain(digest(str(file), "sha256")),
+        lambda: plain(tail(str(file), 2000)),
     ]
     expected = [call() for call in calls]
     stop = threading.Event()

@@ -48,7 +48,8 @@ def test_every_route_goes_on_in_a_forked_child(tmp_path: Path) -> None:
     with sky_rs_patch.enabled():
         given = fault_calls.calls(tmp_path)
         served = {target: args for target, args in given.items() if answered(target, args)}
-        assert len(served) > 20
+        # What waits for others, or gives another answer each time, isn't always Rust's.
+        assert len(served) >= len(given) - 2
         lost = tmp_path / "lost"
         child = os.fork()
         if child == 0:

@@ -66,9 +66,10 @@ def test_the_original_has_other_defaults():
     text = "one two three four five six seven eight nine ten"
     assert compare("truncate_long_string", call(text)).rust
     before = function.__defaults__
-    function.__defaults__ = (9, True)
+    # The one that cuts out of the middle came with SkyPilot 0.10.
+    function.__defaults__ = (9, True)[: len(before)]
     try:
-        assert function(text) == "one...ten"
+        assert function(text) == ("one...ten" if len(before) == 2 else "one...")
         assert compare("truncate_long_string", call(text)).declined == "guard"
     finally:
         function.__wrapped__.__defaults__ = before

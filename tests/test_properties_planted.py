@@ -308,6 +308,9 @@ def copies_what_is_short(original):
 
 @error_in("truncate_long_string")
 def keeps_an_empty_tail(original):
+    if not text.MIDDLE:
+        pytest.skip("this SkyPilot's truncate_long_string doesn't cut out of the middle")
+
     def wrong(s, max_length=35, truncate_middle=False):
         if truncate_middle and max_length == 4 < len(s):
             return s[:1] + "..." + s[-0:]
@@ -318,8 +321,8 @@ def keeps_an_empty_tail(original):
 
 @error_in("truncate_long_string")
 def takes_negative_limits_for_zero(original):
-    return lambda s, max_length=35, truncate_middle=False: original(
-        s, max(max_length, 0), truncate_middle
+    return lambda s, max_length=35, *middle, **named: original(
+        s, max(max_length, 0), *middle, **named
     )
 
 

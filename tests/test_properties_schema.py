@@ -549,10 +549,12 @@ def resolve(path):
 def test_changed_tables_are_seen(position, keyword, monkeypatch):
     compare(NAME, VALID)
     schema = {"properties": {"a": {"enum": ["b"], "title": "x"}}, "required": ["a"]}
+    # Up to SkyPilot 0.13 each call makes the class anew, from jsonschema's.
+    kept = validator() is validator.__wrapped__()
     monkeypatch.setitem(keyword_tables()[position], keyword, one_error)
     outcome = compare(NAME, call({"a": "b"}, schema))
-    assert not outcome.rust
-    assert (outcome.observation.error is not None) == (position == 0)
+    assert outcome.rust is (not kept and position == 0)
+    assert (outcome.observation.error is not None) == (position == (0 if kept else 1))
     monkeypatch.undo()
     assert compare(NAME, VALID).rust
 

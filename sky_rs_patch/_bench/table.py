@@ -72,7 +72,7 @@ def route_cells(row: dict[str, Any]) -> list[str]:
     seconds = row["seconds"]
     state = row["state"]
     notes = [
-        {"absent": "absent", "failed": "failed", "no route": "no route"}.get(state, ""),
+        "" if state == "measured" else state,
         "slower" if row["ratio"] and row["ratio"]["median"] < 1 else "",
         "" if state == "no route" else row["note"] or "",
     ]

@@ -90,6 +90,11 @@ def _measured(
     workload: Workload, found: timing.Found, corpus: Corpus, peers: Peers, job: dict[str, Any]
 ) -> dict[str, Any]:
     arguments = workload.arguments(corpus)
+    try:
+        found.original(*arguments)
+    except Exception as error:
+        # A parameter that this release hasn't, or a task with a field that it doesn't know.
+        return {"state": "refused", "note": _first_line(error)}
     result: dict[str, Any] = {"state": "measured", "target": found.target, "notes": []}
     clock = job["cpu_time"]
     timers = {"original": timing.timer(found.original, arguments, cpu_time=clock)}
@@ -143,9 +148,10 @@ def _others(
 
     module = _extension.load().module
     others: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
-    bare = getattr(module, timing.native_name(found), None)
-    if found.proxy is not None and bare is not None and not workload.declined:
-        others.append(("native", bare, arguments))
+    if found.proxy is not None and not workload.declined:
+        bare = getattr(module, timing.native_name(found), None)
+        if bare is not None:
+            others.append(("native", bare, arguments))
     if isinstance(workload.bound, Bound):
         bound = workload.bound
         its = arguments if bound.arguments is None else bound.arguments(corpus)

@@ -66,10 +66,13 @@ def prepare() -> None:
 
 
 def chosen(options: argparse.Namespace) -> list[Subject]:
+    import applicability
+
     from fuzz.descriptions import DESCRIPTIONS
     from fuzz.engine import EXAMPLES, Subject
 
-    known = [description.name for description in DESCRIPTIONS]
+    present = [each for each in DESCRIPTIONS if applicability.applies(each.name)]
+    known = [description.name for description in present]
     unknown = set(options.route or ()) - set(known)
     if unknown:
         sys.exit(f"no route is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -77,7 +80,7 @@ def chosen(options: argparse.Namespace) -> list[Subject]:
         Subject(
             description, options.seed, EXAMPLES if options.examples is None else options.examples
         )
-        for description in DESCRIPTIONS
+        for description in present
         if not options.route or description.name in options.route
     ]
 

@@ -202,7 +202,7 @@ class Walk:
                 if type(value) is FunctionType and id(value) not in self._seen_objects:
                     self.function(value, depth + 1)
         for base in cls.__mro__:
-            if not base.__flags__ & _HEAP_TYPE:
+            if not _can_change(base):
                 continue
             for name in sorted(names & vars(base).keys()):
                 for function in _functions_of(vars(base)[name]):
@@ -362,7 +362,7 @@ class Walk:
         """Lets no attribute of a class, or of its bases, come, go or change."""
         for base in cls.__mro__:
             # Types made in C can't be changed.
-            if base.__flags__ & _HEAP_TYPE and id(base) not in self._seen_objects:
+            if _can_change(base) and id(base) not in self._seen_objects:
                 self._seen_objects.add(id(base))
                 self.frozen.append((base, f"{base.__module__}.{base.__qualname__}"))
                 if not all(_is_own(value, base) for value in vars(base).values()):
@@ -387,6 +387,13 @@ class Walk:
 
 
 _HEAP_TYPE = 1 << 9
+#: From CPython 3.10 on; from 3.12 on `itertools.count` is such a type, and on the heap.
+_IMMUTABLE_TYPE = 1 << 8
+
+
+def _can_change(cls: type) -> bool:
+    """Whether attributes of a class can be set."""
+    return cls.__flags__ & (_HEAP_TYPE | _IMMUTABLE_TYPE) == _HEAP_TYPE
 
 
 def _root(namespace: dict[str, Any]) -> str:
@@ -527,7 +534,7 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         return type(value) is logging.Logger
     if type(value) is MethodWrapperType:
         # threading numbers its threads by that of an `itertools.count`.
-        return not type(value.__self__).__flags__ & _HEAP_TYPE
+        return not _can_change(type(value.__self__))
     if type(value) is MethodType or _is_mock(value):
         return False
     # Data; other callables (partials, instances with __call__) are nobody's original.

@@ -24,6 +24,7 @@ from types import (
     MethodType,
     MethodWrapperType,
     ModuleType,
+    WrapperDescriptorType,
 )
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
@@ -141,6 +142,7 @@ class Walk:
         self._seen_objects: set[int] = set()
         self._depths: dict[int, int] = {}
         self._pinned: set[int] = set()
+        self._trusted: set[str] = set()
         self._suspects: list[str] = []
 
     def function(self, function: FunctionType, depth: int = 0) -> None:
@@ -289,7 +291,7 @@ class Walk:
                 self.pin_module(owner)
                 if attribute not in vars(owner):
                     self.entry(vars(owner), attribute, (), label)
-                    if names:
+                    if names and label not in self._trusted:
                         self._suspects.append(f"{label} is missing")
                     return
                 value = vars(owner)[attribute]
@@ -358,13 +360,35 @@ class Walk:
         instance = None if cls is owner else owner
         self.methods(cls, names | {attribute} | _UNNAMED, depth, instance)
 
-    def freeze(self, cls: type, label: str) -> None:
-        """Lets no attribute of a class, or of its bases, come, go or change."""
+    def follow(self, *packages: str, trusted: Iterable[str] = ()) -> None:
+        """From now on functions of these packages are followed, too.
+
+        Args:
+            packages: their names.
+            trusted: labels of what is taken as it is now: functions that were made under other
+                names, names that some versions of CPython lack.
+        """
+        self._followed |= {*packages}
+        self._trusted |= {*trusted}
+
+    def freeze(self, cls: type, label: str, but: frozenset[str] = frozenset()) -> None:
+        """Lets no attribute of a class, or of its bases, come, go or change.
+
+        Args:
+            cls: the class.
+            label: what led to it.
+            but: attributes that may change; then others may come.
+        """
         for base in cls.__mro__:
             # Types made in C can't be changed.
             if _can_change(base) and id(base) not in self._seen_objects:
                 self._seen_objects.add(id(base))
-                self.frozen.append((base, f"{base.__module__}.{base.__qualname__}"))
+                home = f"{base.__module__}.{base.__qualname__}"
+                if but:
+                    for name in sorted(vars(base).keys() - but):
+                        self.entry(base, name, (vars(base)[name],), f"{home}.{name}")
+                else:
+                    self.frozen.append((base, home))
                 if not all(_is_own(value, base) for value in vars(base).values()):
                     self._suspects.append(f"{label}: {base.__qualname__} was patched")
         if type(cls) is not type and cls is not type(cls):
@@ -382,7 +406,7 @@ class Walk:
             self.entries.append((namespace, name, expected, label))
 
     def _check(self, value: object, owner: str, name: str, label: str) -> None:
-        if not _is_genuine(value, owner, name):
+        if label not in self._trusted and not _is_genuine(value, owner, name):
             self._suspects.append(f"{label} was replaced")
 
 
@@ -535,6 +559,9 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
     if type(value) is MethodWrapperType:
         # threading numbers its threads by that of an `itertools.count`.
         return not _can_change(type(value.__self__))
+    if type(value) is WrapperDescriptorType:
+        # attrs keeps that of `object.__setattr__`.
+        return not _can_change(value.__objclass__)
     if type(value) is MethodType or _is_mock(value):
         return False
     # Data; other callables (partials, instances with __call__) are nobody's original.

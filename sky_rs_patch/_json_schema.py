@@ -113,7 +113,29 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     walk.methods(abc.ABCMeta, frozenset({"__instancecheck__", "__subclasscheck__"}))
     for function in (validators.create, validators.extend, validators.validator_for):
         _function(walk, function)
+    if type(make) is FunctionType:
+        _making(walk)
     return make, cls, _config(walk)
+
+
+def _making(walk: Walk) -> None:
+    """What is read when a class of validators is made: up to SkyPilot 0.13 in each call."""
+    attrs = importlib.import_module("attr._make")
+    counting = attrs._CountingAttr
+    # It counts the attributes of all classes.
+    walk.freeze(counting, "attr._make._CountingAttr", but=frozenset({"cls_counter"}))
+    trusted = (
+        *("attr._make._DEFAULT_ON_SETATTR", "attr._next_gen._DEFAULT_ON_SETATTR"),
+        "sys._clear_type_descriptors",
+    )
+    walk.follow("attr", trusted=trusted)
+    walk.dotted("attr._make._CountingAttr.__init__")
+    for name in ("attr._next_gen.define", "attr._next_gen.field"):
+        walk.dotted(name)
+    module = importlib.import_module("referencing.jsonschema")
+    walk.pin_module(module)
+    name = "specification_with"
+    _function(walk, _watched(walk, vars(module), name, f"{module.__name__}.{name}", 0))
 
 
 def _validators() -> Any:

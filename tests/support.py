@@ -155,6 +155,8 @@ import os
 import resource
 from typing import Dict, Optional
 
+import psutil
+
 from sky.utils import common_utils
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ from support import COMMON, counting, run_python, small_skypilot
 from sky_rs_patch import _stats
 
 
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A SkyPilot that is imported quickly."""

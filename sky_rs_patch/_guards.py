@@ -32,6 +32,7 @@ from sky_rs_patch import _errors
 from sky_rs_patch._bytecode import assigned_globals, global_chains
 from sky_rs_patch._bytecode import names as names_of
 from sky_rs_patch._proxy import route_of
+from sky_rs_patch._snapshot import PRISTINE, can_change, functions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,14 +176,14 @@ class Walk:
         self.frozen.append((function if near else (function,), label))
         if function.__kwdefaults__:
             self.frozen.append((function.__kwdefaults__, f"{label}.__kwdefaults__"))
-        if not _has_own_code(function):
+        if not _has_own_code(function) or PRISTINE.function_changed(function):
             self._suspects.append(f"the code of {label} was replaced")
 
     def pin_methods(self, classes: Iterable[type]) -> None:
         """Pins all methods of classes."""
         for cls in classes:
             for value in vars(cls).values():
-                for function in _functions_of(value):
+                for function in functions_of(value):
                     self.pin(function)
 
     def methods(
@@ -204,10 +205,10 @@ class Walk:
                 if type(value) is FunctionType and id(value) not in self._seen_objects:
                     self.function(value, depth + 1)
         for base in cls.__mro__:
-            if not _can_change(base):
+            if not can_change(base):
                 continue
             for name in sorted(names & vars(base).keys()):
-                for function in _functions_of(vars(base)[name]):
+                for function in functions_of(vars(base)[name]):
                     if not self._leads_on(function.__globals__, _FOLLOWED_METHODS):
                         continue
                     if id(function) not in self._seen_objects and depth < _MAX_DEPTH:
@@ -226,9 +227,10 @@ class Walk:
     def dotted(self, name: str) -> None:
         """Walks an absolute dotted name, whose first parts are a module.
 
-        With ``[]`` at its end it is a dictionary in which nothing may change.
+        With ``[]`` at its end it is a dictionary in which nothing may change, with ``[key]`` one
+        of which this item may not.
         """
-        name, registry, _ = name.partition("[]")
+        name, registry, key = name.rstrip("]").partition("[")
         root, *rest = name.split(".")
         module = sys.modules.get(root)
         if module is None:
@@ -236,7 +238,10 @@ class Walk:
         self._attributes(module, root, rest, frozenset(), 0)
         if registry:
             content: Any = functools.reduce(getattr, rest, module)
-            self.frozen.append((content, name))
+            if not key:
+                self.frozen.append((content, name))
+            else:
+                self.entry(content, key, (content.get(key),), f"{name}[{key}]")
         self.judge()
 
     def has_walked(self, function: FunctionType, depth: int) -> bool:
@@ -266,6 +271,8 @@ class Walk:
             owner, label = "builtins", f"builtins.{name}"
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (value,), label)
+            if PRISTINE.value_changed(str(namespace.get("__name__")), name):
+                self._suspects.append(f"{namespace['__name__']}.{name} is missing")
         else:
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (), f"builtins.{name}")
@@ -319,16 +326,26 @@ class Walk:
         """Watches a module's class, which may answer for its attributes."""
         if id(module) not in self._pinned:
             self._pinned.add(id(module))
-            self.frozen.append(((module,), f"{module.__name__}.__class__"))
+            # Lazy modules have no name of their own, and would be asked for it.
+            label = f"{vars(module).get('__name__', type(module).__name__)}.__class__"
+            self.frozen.append(((module,), label))
+            if type(module) is not ModuleType and not _is_lazy(module):
+                self._suspects.append(f"{label} was replaced")
 
     def _through_lazy(self, module: ModuleType, attribute: str, label: str) -> ModuleType:
         """SkyPilot's LazyImport: an attribute set on it wins over the real module's."""
-        load = getattr(type(module), "load_module", None)
-        if load is None:
+        if not _is_lazy(module):
             return module
         own = vars(module)
         # Only where it must be, since a mock in its place would tell of the call.
-        real = own.get("_module") or load(module)
+        real = own.get("_module")
+        if real is None:
+            try:
+                real = module.load_module()
+            except ImportError:
+                # Until somebody has loaded it.
+                self.entry(own, "_module", (real,), label)
+                raise
         self.pin_module(module)
         self.freeze(type(module), label)
         self.methods(type(module), frozenset({"__getattr__"}))
@@ -381,7 +398,7 @@ class Walk:
         """
         for base in cls.__mro__:
             # Types made in C can't be changed.
-            if _can_change(base) and id(base) not in self._seen_objects:
+            if can_change(base) and id(base) not in self._seen_objects:
                 self._seen_objects.add(id(base))
                 home = f"{base.__module__}.{base.__qualname__}"
                 if but:
@@ -389,8 +406,10 @@ class Walk:
                         self.entry(base, name, (vars(base)[name],), f"{home}.{name}")
                 else:
                     self.frozen.append((base, home))
-                if not all(_is_own(value, base) for value in vars(base).values()):
-                    self._suspects.append(f"{label}: {base.__qualname__} was patched")
+                changed = PRISTINE.class_changed(base)
+                if changed or not all(_is_own(value, base) for value in vars(base).values()):
+                    patched = ".".join(filter(None, (base.__qualname__, changed)))
+                    self._suspects.append(f"{label}: {patched} was patched")
         if type(cls) is not type and cls is not type(cls):
             # Classes of classes have a say in `isinstance` and in what a call makes.
             self.freeze(type(cls), label)
@@ -406,18 +425,15 @@ class Walk:
             self.entries.append((namespace, name, expected, label))
 
     def _check(self, value: object, owner: str, name: str, label: str) -> None:
-        if label not in self._trusted and not _is_genuine(value, owner, name):
-            self._suspects.append(f"{label} was replaced")
-
-
-_HEAP_TYPE = 1 << 9
-#: From CPython 3.10 on; from 3.12 on `itertools.count` is such a type, and on the heap.
-_IMMUTABLE_TYPE = 1 << 8
-
-
-def _can_change(cls: type) -> bool:
-    """Whether attributes of a class can be set."""
-    return cls.__flags__ & (_HEAP_TYPE | _IMMUTABLE_TYPE) == _HEAP_TYPE
+        if label in self._trusted:
+            return
+        if _is_genuine(value, owner, name) and not PRISTINE.value_changed(owner, name, value):
+            return
+        self._suspects.append(f"{label} was replaced")
+        if _is_a(value, ModuleType):
+            # It isn't the one of `sys.modules`, and perhaps that is where it was replaced.
+            home = str(vars(value).get("__name__"))
+            self.entry(sys.modules, home, (value,), f"sys.modules[{home}]")
 
 
 def _root(namespace: dict[str, Any]) -> str:
@@ -430,6 +446,11 @@ def _is_a(value: object, cls: type) -> bool:
     return issubclass(type(value), cls)
 
 
+def _is_lazy(module: ModuleType) -> bool:
+    """Whether it is one of SkyPilot's LazyImport."""
+    return hasattr(type(module), "load_module")
+
+
 def _method_names(cls: type) -> set[str]:
     """Names of methods written in Python."""
     return {
@@ -438,20 +459,6 @@ def _method_names(cls: type) -> set[str]:
         for name, value in vars(base).items()
         if type(value) is FunctionType
     }
-
-
-def _functions_of(value: Any) -> list[FunctionType]:
-    """The functions of a class's attribute: a method of any kind, or a property; decorated ones."""
-    kind = type(value)
-    if kind in (staticmethod, classmethod):
-        value = value.__func__
-    elif kind is property:
-        value = value.fget
-    functions = []
-    while type(value) is FunctionType:
-        functions.append(value)
-        value = getattr(value, "__wrapped__", None)
-    return functions
 
 
 def _has_own_code(function: FunctionType) -> bool:
@@ -509,11 +516,14 @@ def _is_own(value: Any, cls: type) -> bool:
     """Whether an attribute of a class may well be the one that the class was made with."""
     if _is_mock(value):
         return False
+    functions = functions_of(value)
+    if not functions:
+        return True
     root = str(cls.__module__).partition(".")[0]
-    if type(value) is not FunctionType or not (root in _FOLLOWED or is_stdlib(root)):
+    if not (root in _FOLLOWED or is_stdlib(root)):
         # What decorators make of the methods of other classes is beyond telling.
         return True
-    home = _root(value.__globals__)
+    home = _root(functions[0].__globals__)
     # The standard library makes methods, too: those of named tuples, for instance.
     return home == root or home.startswith("namedtuple_") or is_stdlib(home)
 
@@ -543,13 +553,13 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
             in (("hashlib", f"openssl_{name}"), ("threading", "allocate_lock"))
         )
     if _is_a(value, type):
-        return (
-            value.__module__ == owner
-            or value.__name__ == name
-            or _same_origin(value.__module__, owner)
-        )
+        if _same_origin(value.__module__, owner):
+            return True
+        # From elsewhere, and there it is as well.
+        there = getattr(sys.modules.get(value.__module__), value.__name__, None)
+        return value.__name__ == name and there is value
     if _is_a(value, ModuleType):
-        if hasattr(type(value), "load_module"):
+        if _is_lazy(value):
             return True
         return sys.modules.get(value.__name__) is value
     if owner == "os" and name == "environ":
@@ -558,10 +568,10 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
         return type(value) is logging.Logger
     if type(value) is MethodWrapperType:
         # threading numbers its threads by that of an `itertools.count`.
-        return not _can_change(type(value.__self__))
+        return not can_change(type(value.__self__))
     if type(value) is WrapperDescriptorType:
         # attrs keeps that of `object.__setattr__`.
-        return not _can_change(value.__objclass__)
+        return not can_change(value.__objclass__)
     if type(value) is MethodType or _is_mock(value):
         return False
     # Data; other callables (partials, instances with __call__) are nobody's original.

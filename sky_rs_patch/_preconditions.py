@@ -12,6 +12,9 @@ import sys
 #: Major versions of psutil whose answers the native functions were compared with.
 _PSUTIL_MAJORS = (5, 6, 7)
 
+#: Where psutil looks up where /proc is.
+PROCFS_READS = ("sys.modules[psutil]", "psutil.PROCFS_PATH")
+
 #: Where `psutil.Process(pid).is_running()` leads, beyond what the code of the original shows.
 PSUTIL_PROCESS_READS = (
     "psutil.Process",
@@ -21,7 +24,7 @@ PSUTIL_PROCESS_READS = (
     "psutil._pslinux.open_binary",
     "psutil._pslinux.get_procfs_path",
     "psutil._pslinux.bcat",
-    "psutil.PROCFS_PATH",
+    *PROCFS_READS,
     "psutil.NoSuchProcess.__init__",
 )
 

@@ -118,7 +118,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "get_cpu_count"},
         callees={"_cpu_count": "A", "_get_cgroup_cpu_limit": "A", **_CGROUP},
         context=("os.environ._data",),
-        reads=("psutil.PROCFS_PATH", *_TEXT_FILE_READS),
+        reads=(*_preconditions.PROCFS_READS, *_TEXT_FILE_READS),
         precondition=_preconditions.known_psutil,
     ),
     RouteSpec(
@@ -126,7 +126,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         {"A": "get_mem_size_gb_only", "B": "get_mem_size_gb"},
         callees={"_mem_size_gb": "A", "_get_cgroup_memory_limit": "A", **_CGROUP},
         context=("os.environ._data",),
-        reads=("psutil.PROCFS_PATH", *_TEXT_FILE_READS),
+        reads=(*_preconditions.PROCFS_READS, *_TEXT_FILE_READS),
         precondition=_preconditions.known_psutil,
     ),
     RouteSpec(

@@ -7,6 +7,8 @@ import logging
 import os
 import resource
 import socket
+import sys
+import types
 from unittest import mock
 
 import psutil
@@ -233,6 +235,35 @@ def test_another_proc(name, warm, enabled, monkeypatch, tmp_path):
         assert ours == outcome(proxy.__wrapped__)
         assert counted.python == 1
     with counting(name) as counted:
+        proxy()
+    assert counted.rust == 1
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["first-call", "called-before"])
+@pytest.mark.parametrize("put", [None, types.SimpleNamespace(PROCFS_PATH="/nowhere")], ids=str)
+def test_another_psutil_in_sys_modules(put, warm, enabled, monkeypatch):
+    """psutil asks ``sys.modules`` for itself to find out where /proc is."""
+    proxy = function("get_mem_size_gb")
+    # SkyPilot loads it when it is needed, and then keeps it.
+    (proxy if warm else proxy.__wrapped__)()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "psutil", put)
+        assert outcome(proxy) == outcome(proxy.__wrapped__)
+        assert outcome(proxy)[0] == "raises"
+    with counting("get_mem_size_gb") as counted:
+        proxy()
+    assert counted.rust == 1
+
+
+def test_a_module_that_cannot_be_imported_for_a_while(enabled, monkeypatch):
+    proxy = function("get_mem_size_gb")
+    monkeypatch.setattr(proxy.__globals__["psutil"], "_module", None)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "psutil", None)
+        assert outcome(proxy) == outcome(proxy.__wrapped__)
+        assert outcome(proxy)[0] == "raises"
+    assert proxy() == proxy.__wrapped__()
+    with counting("get_mem_size_gb") as counted:
         proxy()
     assert counted.rust == 1
 

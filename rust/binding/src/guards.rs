@@ -90,7 +90,8 @@ impl Guards {
 
     /// The resolver, if it has to be asked now; the guards then wait for `settle`.
     pub(crate) fn take_question(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py)) || !self.pins.hold(py);
+        // The far ones as well: the call goes to Python anyway, and nothing else tells of them.
+        let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py)) || self.pins.changed(py).is_some();
         let ask = match self.state {
             State::Unresolved => true,
             // The thread that was at it stayed behind in the parent of a fork.

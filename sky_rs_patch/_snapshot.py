@@ -1,0 +1,116 @@
+"""What originals read, as it was when the first module of SkyPilot was wrapped.
+
+A route's guards are derived at its first call. What was replaced before that is told from what
+is genuine by where it comes from, and that leaves gaps: a method that is gone, a constant with
+another value, a class of the same name, other defaults. For the modules that originals read
+most, this remembers what was there; it is made once in a process and takes a fraction of a
+millisecond.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import sys
+from types import FunctionType
+from typing import Any
+
+#: Modules that SkyPilot has imported by then. Those of others (psutil, PyYAML, jsonschema) come
+#: later, when they are first needed.
+_MODULES = (
+    *("abc", "codecs", "collections.abc", "encodings", "encodings.utf_8", "genericpath"),
+    *("hashlib", "logging", "multiprocessing.process", "os", "posixpath", "re", "re._compiler"),
+    *("re._parser", "socket", "sre_compile", "sre_parse", "stat", "threading", "time"),
+    *("_weakrefset", "sky.adaptors.common"),
+)
+_MISSING = object()
+_HEAP_TYPE = 1 << 9
+#: From CPython 3.10 on; from 3.12 on `itertools.count` is such a type, and on the heap.
+_IMMUTABLE_TYPE = 1 << 8
+#: In what a class holds, these have functions within.
+_HOLDERS = frozenset({FunctionType, staticmethod, classmethod, property})
+
+
+class Snapshot:
+    """What modules, their classes and their functions were like."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._modules: dict[str, dict[str, Any]] = {}
+        self._classes: dict[type, dict[str, Any]] = {}
+        self._functions: dict[FunctionType, tuple[Any, Any, Any]] = {}
+        for name in names:
+            module = sys.modules.get(name)
+            if module is not None:
+                self._modules[name] = content = dict(vars(module))
+                self._remember(content, name)
+
+    def _remember(self, content: dict[str, Any], module: str) -> None:
+        for value in content.values():
+            if type(value) in _HOLDERS:
+                for function in functions_of(value):
+                    self._functions[function] = _parts(function)
+            elif (
+                issubclass(type(value), type)
+                and can_change(value)
+                and value.__module__ == module
+                and value not in self._classes
+            ):
+                self._classes[value] = own = dict(vars(value))
+                self._remember(own, module)
+
+    def class_changed(self, cls: type) -> str | None:
+        """The name of an attribute that has come, gone or changed; ``None`` if there is none."""
+        known = self._classes.get(cls)
+        if known is None:
+            return None
+        now = vars(cls)
+        then = map(known.get, now, itertools.repeat(_MISSING))
+        if len(now) == len(known) and all(map(operator.is_, then, now.values())):
+            return None
+        for name in {**known, **now}:
+            if known.get(name, _MISSING) is not now.get(name, _MISSING):
+                return name
+        return None
+
+    def function_changed(self, function: FunctionType) -> bool:
+        """Whether it has other code or defaults now."""
+        known = self._functions.get(function)
+        return known is not None and not all(map(operator.is_, known, _parts(function)))
+
+    def value_changed(self, module: str, name: str, value: object = _MISSING) -> bool:
+        """Whether a module had another object under a name, or none; or has it no longer.
+
+        Data may change; constants, which are written in capitals, may not.
+        """
+        content = self._modules.get(module)
+        if content is None:
+            return False
+        known = content.get(name, _MISSING)
+        return known is not value and (name.isupper() or callable(value) or callable(known))
+
+
+def can_change(cls: type) -> bool:
+    """Whether attributes of a class can be set."""
+    return cls.__flags__ & (_HEAP_TYPE | _IMMUTABLE_TYPE) == _HEAP_TYPE
+
+
+def functions_of(value: Any) -> list[FunctionType]:
+    """The functions of a class's attribute: a method of any kind, or a property; decorated ones."""
+    kind = type(value)
+    if kind in (staticmethod, classmethod):
+        value = value.__func__
+    elif kind is property:
+        value = value.fget
+    functions = []
+    while type(value) is FunctionType:
+        functions.append(value)
+        value = getattr(value, "__wrapped__", None)
+    return functions
+
+
+def _parts(function: FunctionType) -> tuple[Any, Any, Any]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
+
+
+#: Made when the engine is loaded, which the import hook does for SkyPilot's first module.
+PRISTINE = Snapshot(_MODULES)

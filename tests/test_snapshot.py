@@ -1,0 +1,99 @@
+"""What is replaced before a route's first call is told from what the interpreter came with."""
+
+import logging
+import os
+import socket
+import types
+
+import pytest
+from differential import call, compare, proxy_of
+from support import COMMON
+
+import sky_rs_patch
+from sky_rs_patch import _engine
+from sky_rs_patch._snapshot import PRISTINE, Snapshot
+
+
+class OtherSocket(socket.socket):
+    """One of the same name, as a test double would be."""
+
+
+OtherSocket.__name__ = "socket"
+
+
+class Answering(types.ModuleType):
+    """A class for a module that answers for its attributes."""
+
+    def __getattribute__(self, name):
+        if name == "SEEK_END":
+            return os.SEEK_SET
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def first_call(disabled_before_and_after):
+    """Proxies that nobody has called."""
+    _engine._installed.clear()
+    sky_rs_patch.enable()
+
+
+@pytest.mark.parametrize(
+    ("name", "replace"),
+    [
+        ("read_last_n_lines", lambda patch: patch.setattr(os, "SEEK_END", os.SEEK_SET)),
+        ("find_free_port", lambda patch: patch.setattr(socket, "socket", OtherSocket)),
+        ("find_free_port", lambda patch: patch.delattr(socket.socket, "__enter__")),
+        ("find_free_port", lambda patch: patch.delattr(logging.Logger, "isEnabledFor")),
+        (
+            "find_free_port",
+            lambda patch: patch.setattr(socket.socket.__init__, "__defaults__", (9, 9, 9, None)),
+        ),
+        ("read_last_n_lines", lambda patch: patch.setattr(os, "__class__", Answering)),
+    ],
+    ids=["constant", "class", "with", "method", "defaults", "module's class"],
+)
+def test_replaced_before_the_first_call(name, replace, first_call, monkeypatch, tmp_path):
+    log = tmp_path / "log"
+    log.write_text("one\ntwo\nthree\n")
+    arguments = call(str(log), 2) if name == "read_last_n_lines" else call(45_000)
+    assert isinstance(proxy_of(name).__wrapped__, types.FunctionType)
+    with monkeypatch.context() as patch:
+        replace(patch)
+        outcome = compare(name, arguments)
+    assert outcome.declined == "guard", outcome
+    assert compare(name, arguments).rust
+
+
+def test_what_has_changed():
+    taken = Snapshot(("logging", COMMON, "no.such.module"))
+    assert taken.class_changed(logging.Logger) is None
+    assert taken.class_changed(dict) is None
+    assert not taken.function_changed(logging.getLogger)
+    assert not taken.value_changed("logging", "getLogger", logging.getLogger)
+    assert taken.value_changed("logging", "getLogger")
+    assert taken.value_changed("logging", "getLogger", logging.info)
+    # A constant, data that programs set, and a module that isn't known.
+    assert taken.value_changed("logging", "DEBUG", 11)
+    assert not taken.value_changed("logging", "raiseExceptions", False)
+    assert not taken.value_changed("json", "loads", None)
+
+
+@pytest.mark.parametrize("change", ["added", "gone", "another", "none"])
+def test_a_class_that_changed(change, monkeypatch):
+    taken = Snapshot(("logging",))
+    if change == "added":
+        monkeypatch.setattr(logging.Logger, "planted", None, raising=False)
+    elif change == "gone":
+        monkeypatch.delattr(logging.Logger, "debug")
+    elif change == "another":
+        monkeypatch.setattr(logging.Logger, "debug", logging.Logger.info)
+    else:
+        # As many names as before.
+        monkeypatch.delattr(logging.Logger, "debug")
+        monkeypatch.setattr(logging.Logger, "planted", None, raising=False)
+    assert taken.class_changed(logging.Logger) in ("planted", "debug")
+
+
+def test_the_standard_library_is_known():
+    assert PRISTINE.value_changed("os", "getenv")
+    assert PRISTINE.value_changed("socket", "socket")

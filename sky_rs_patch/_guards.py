@@ -67,8 +67,8 @@ _UNNAMED = frozenset(
 )
 #: Where an error is raised the original has been called already.
 ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
-#: What programs are invited to set (pytest does), and no call that returns relies on.
-_HOOKS = frozenset({"threading.excepthook"})
+#: What programs are invited to set (pytest and exceptiongroup do), and no call that returns relies on.
+_HOOKS = frozenset({"sys.excepthook", "threading.excepthook"})
 _MAX_DEPTH = 6
 #: The standard library's own state, which it makes anew in each forked child.
 _MADE_ANEW = frozenset(
@@ -295,6 +295,8 @@ class Walk:
             if _is_a(owner, ModuleType):
                 owner = self._through_lazy(owner, attribute, label)
                 label = f"{owner.__name__}.{attribute}"
+                if label in _HOOKS:
+                    return
                 self.pin_module(owner)
                 if attribute not in vars(owner):
                     self.entry(vars(owner), attribute, (), label)

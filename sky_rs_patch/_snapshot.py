@@ -24,6 +24,8 @@ _MODULES = (
     *("_weakrefset", "sky.adaptors.common"),
 )
 _MISSING = object()
+#: What a class gets when somebody asks for its annotations, and it has none (CPython 3.10 on).
+_MADE_WHEN_ASKED = frozenset({"__annotations__", "__annotations_cache__", "__annotate_func__"})
 _HEAP_TYPE = 1 << 9
 #: From CPython 3.10 on; from 3.12 on `itertools.count` is such a type, and on the heap.
 _IMMUTABLE_TYPE = 1 << 8
@@ -67,7 +69,7 @@ class Snapshot:
         then = map(known.get, now, itertools.repeat(_MISSING))
         if len(now) == len(known) and all(map(operator.is_, then, now.values())):
             return None
-        for name in {**known, **now}:
+        for name in (known.keys() | now.keys()) - _MADE_WHEN_ASKED:
             if known.get(name, _MISSING) is not now.get(name, _MISSING):
                 return name
         return None

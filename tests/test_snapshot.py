@@ -7,7 +7,7 @@ import types
 
 import pytest
 from differential import call, compare, proxy_of
-from support import COMMON
+from support import COMMON, run_code, small_skypilot
 
 import sky_rs_patch
 from sky_rs_patch import _engine
@@ -97,3 +97,30 @@ def test_a_class_that_changed(change, monkeypatch):
 def test_the_standard_library_is_known():
     assert PRISTINE.value_changed("os", "getenv")
     assert PRISTINE.value_changed("socket", "socket")
+
+
+ANNOTATIONS = """
+import logging, socket, sys, threading
+import sky_rs_patch
+
+def ask():
+    # From CPython 3.10 on each class gets some when it is asked for them.
+    return [getattr(cls, "__annotations__", None) for cls in (
+        logging.Logger, socket.socket, threading.Thread)]
+
+sky_rs_patch.enable()
+from sky.utils import common_utils
+if sys.argv[1] == "before":
+    ask()
+common_utils.find_free_port(39000)
+ask()
+common_utils.find_free_port(39000)
+print(common_utils.find_free_port._self_route.counts())
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_annotations_that_somebody_asks_for_change_nothing(when, tmp_path):
+    home = small_skypilot(tmp_path)
+    said = run_code(ANNOTATIONS, when, environment={"PYTHONPATH": str(home)})
+    assert said == "(2, 0, {}, {})\n"

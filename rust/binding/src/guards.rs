@@ -31,6 +31,15 @@ struct Frozen {
     label: Py<PyString>,
 }
 
+/// What a class gets in its namespace when somebody asks for its annotations, and it has none.
+const MADE_WHEN_ASKED: [&str; 3] = ["__annotations__", "__annotations_cache__", "__annotate_func__"];
+
+/// How many names a namespace has, but for those.
+fn lasting(namespace: &Bound<'_, PyDict>) -> usize {
+    let made = MADE_WHEN_ASKED.iter().filter(|&&name| namespace.contains(name).unwrap_or(false)).count();
+    namespace.len() - made
+}
+
 enum State {
     /// Never looked at: the first call asks the resolver.
     Unresolved,
@@ -160,9 +169,12 @@ impl Guards {
                 continue;
             }
             let dict = namespace(&object)?;
+            let size = lasting(&dict);
             // A frozen namespace is a set of entries plus the promise that none is added.
             for (name, value) in dict.iter() {
-                if let Ok(name) = name.cast_into::<PyString>() {
+                if let Ok(name) = name.cast_into::<PyString>()
+                    && !MADE_WHEN_ASKED.iter().any(|&made| name == made)
+                {
                     checked_entries.push(Entry {
                         namespace: watch(dict.clone()),
                         name: name.into_any().unbind(),
@@ -172,7 +184,7 @@ impl Guards {
                     });
                 }
             }
-            checked_frozen.push(Frozen { size: dict.len(), namespace: watch(dict), label: label.unbind() });
+            checked_frozen.push(Frozen { size, namespace: watch(dict), label: label.unbind() });
         }
         self.stamp = Some(Stamp::new(py, &dicts));
         self.entries = checked_entries;
@@ -295,6 +307,6 @@ impl Entry {
 
 impl Frozen {
     fn is_pristine(&self, py: Python<'_>) -> bool {
-        self.namespace.bind(py).len() == self.size
+        lasting(self.namespace.bind(py)) == self.size
     }
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import sys
 import threading
 import time
 from types import FunctionType, SimpleNamespace
@@ -26,6 +27,34 @@ MAX_CALLS = 100
 MAX_SECONDS = 60.0
 #: ... and as soon as this share of what was left by the last one has been added and stays.
 MAX_GROWTH = 0.25
+
+
+#: A count of references that an object has if it is immortal, or more (CPython 3.12 on).
+_IMMORTAL = 0x3FFF_FFFF
+_HEAP_TYPE = 1 << 9
+
+
+def _others_have_frozen() -> bool:
+    """Whether somebody else has used `gc.freeze`."""
+    count = gc.get_freeze_count()
+    return count > 0 and count > _immortal()
+
+
+def _immortal() -> int:
+    """How many objects CPython 3.12 itself may have put among the frozen.
+
+    A collection there moves the immortal ones to them: the tuples of bases of the types that are
+    made in C.
+    """
+    found, left = {}, [object]
+    while left:
+        cls = left.pop()
+        for held in (cls.__mro__, cls.__bases__):
+            if sys.getrefcount(held) >= _IMMORTAL:
+                found[id(held)] = held
+        below = type.__subclasses__(cls)
+        left += [each for each in below if not each.__flags__ & _HEAP_TYPE]
+    return len(found)
 
 
 class Policy:
@@ -70,13 +99,13 @@ class Policy:
     def _look(self) -> str | None:
         freezer = self._freezer
         if freezer is None:
-            if gc.get_freeze_count():
+            if _others_have_frozen():
                 return "somebody else uses gc.freeze()"
             self._freezer = freezer = self._make_freezer()
         elif not any(callback is freezer for callback in gc.callbacks):
             freezer.unfreeze()
             return "gc.callbacks was changed elsewhere"
-        elif freezer.meddling is None and not freezer.is_frozen and gc.get_freeze_count():
+        elif freezer.meddling is None and not freezer.is_frozen and _others_have_frozen():
             return "somebody else uses gc.freeze()"
         return freezer.meddling
 

@@ -1,7 +1,8 @@
 """The cells of `make matrix`: which SkyPilot is tested on which Python, wrapt and pytest.
 
-Not the full product. Each SkyPilot meets the newest CPython that it says it supports, the newest
-SkyPilot each CPython, and the oldest wrapt and pytest the two ends of the CPythons.
+Not the full product. Each SkyPilot meets a CPython that it says it supports, the two ends of the
+older ones and the nightly the newest; the newest SkyPilot meets each CPython, and the oldest
+wrapt and pytest the two ends of the CPythons.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ CELLS = (
     # 0.9.3 names CPython 3.7 to 3.11, the others up to 3.13.
     Cell("3.11", "0.9.3", suites=_OLDER),
     Cell("3.13", "0.10.5", suites=_OLDER),
-    Cell("3.13", "0.11.2", suites=_OLDER),
-    Cell("3.13", "0.12.3", suites=_OLDER),
-    Cell("3.13", "0.13.0", suites=_OLDER),
+    Cell("3.11", "0.11.2", suites=_OLDER),
+    Cell("3.11", "0.12.3", suites=_OLDER),
+    Cell("3.11", "0.13.0", suites=_OLDER),
     Cell("3.13", "nightly"),
     Cell("3.9", "0.14.1"),
     Cell("3.10", "0.14.1"),

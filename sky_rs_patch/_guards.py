@@ -67,7 +67,8 @@ _UNNAMED = frozenset(
 )
 #: Where an error is raised the original has been called already.
 ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
-#: What programs are invited to set (pytest and exceptiongroup do), and no call that returns relies on.
+#: What programs are invited to set (pytest and exceptiongroup do), and no call that returns
+#: relies on.
 _HOOKS = frozenset({"sys.excepthook", "threading.excepthook"})
 _MAX_DEPTH = 6
 #: The standard library's own state, which it makes anew in each forked child.

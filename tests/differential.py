@@ -241,6 +241,15 @@ def describe_error(error: BaseException | None, depth: int = 3) -> Any:
         name: getattr(error, name, NOTHING)
         for name in ("errno", "filename", "filename2", "strerror", "start", "end", "reason")
     }
+    # Where the error comes from; the first frame is the engine's.
+    frames = [
+        (frame.filename, frame.name, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__
+    ]
+    if isinstance(error, RecursionError):
+        # From CPython 3.12 on calls by C code have a limit of their own, and a proxy is one more.
+        frames = list(dict.fromkeys(frames))
     return {
         "type": type(error),
         "text": str(error),
@@ -248,12 +257,7 @@ def describe_error(error: BaseException | None, depth: int = 3) -> Any:
         "attributes": attributes,
         "notes": getattr(error, "__notes__", None),
         "suppress": error.__suppress_context__,
-        # Where the error comes from; the first frame is the engine's.
-        "frames": [
-            (frame.filename, frame.name, frame.lineno)
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename != __file__
-        ],
+        "frames": frames,
         "cause": describe_error(error.__cause__, depth - 1),
         "context": describe_error(error.__context__, depth - 1),
     }

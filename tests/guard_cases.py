@@ -271,12 +271,19 @@ def _mocked(place: Place, real: Any, dotted: str | None) -> Undo:
 
 
 def _monkeypatched(place: Place, value: Any) -> Undo:
-    patch = pytest.MonkeyPatch()
+    patch, absent = pytest.MonkeyPatch(), place.content() is _NOTHING
     if value is _NOTHING:
         patch.delattr(place.owner, place.name)
     else:
         patch.setattr(place.owner, place.name, value, raising=False)
-    return patch.undo
+
+    def undo() -> None:
+        patch.undo()
+        if absent and place.content() is not _NOTHING:
+            # Before pytest 9 an object keeps what it had from its class.
+            _delattr(place.owner, place.name)
+
+    return undo
 
 
 def _in_namespace(place: Place, value: Any) -> Undo:

@@ -181,7 +181,8 @@ bench-peers: $(VENV)/.built requirements/bench.txt
 	$(UV) venv -q --allow-existing --python $(BIN)/python .venv-bench
 	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python -r requirements/bench.txt
 	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python --reinstall --no-deps dist/*.whl
-	.venv-bench/bin/python tools/bench_peers.py --json .work/bench/peers.json
+	mkdir -p .work/bench
+	cd $(VENV) && ../.venv-bench/bin/python ../tools/bench_peers.py --json ../.work/bench/peers.json
 
 # The algorithms by themselves.
 bench-core: $(VENV)/.tools

@@ -67,8 +67,7 @@ _UNNAMED = frozenset(
 )
 #: Where an error is raised the original has been called already.
 ONLY_IN_ERRORS = frozenset({"ux_utils", "warnings", "debug"})
-#: What programs are invited to set (pytest and exceptiongroup do), and no call that returns
-#: relies on.
+#: What programs (pytest, exceptiongroup) are invited to set; no call that returns relies on it.
 _HOOKS = frozenset({"sys.excepthook", "threading.excepthook"})
 _MAX_DEPTH = 6
 #: The standard library's own state, which it makes anew in each forked child.
@@ -301,7 +300,9 @@ class Walk:
                 self.pin_module(owner)
                 if attribute not in vars(owner):
                     self.entry(vars(owner), attribute, (), label)
-                    if names and label not in self._trusted:
+                    # Without the names of a function some versions of the module may have none.
+                    gone = bool(names) or PRISTINE.value_changed(owner.__name__, attribute)
+                    if gone and label not in self._trusted:
                         self._suspects.append(f"{label} is missing")
                     return
                 value = vars(owner)[attribute]
@@ -556,11 +557,14 @@ def _is_genuine(value: Any, owner: str, name: str) -> bool:
             in (("hashlib", f"openssl_{name}"), ("threading", "allocate_lock"))
         )
     if _is_a(value, type):
-        if _same_origin(value.__module__, owner):
+        if value.__module__ == owner:
             return True
+        akin = value.__name__ == name or _same_origin(value.__module__, owner)
+        if not can_change(value):
+            return akin
         # From elsewhere, and there it is as well.
         there = getattr(sys.modules.get(value.__module__), value.__name__, None)
-        return value.__name__ == name and there is value
+        return akin and there is value
     if _is_a(value, ModuleType):
         if _is_lazy(value):
             return True

@@ -13,7 +13,10 @@ import itertools
 import operator
 import sys
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Modules that SkyPilot has imported by then. Those of others (psutil, PyYAML, jsonschema) come
 #: later, when they are first needed.
@@ -36,13 +39,17 @@ _HOLDERS = frozenset({FunctionType, staticmethod, classmethod, property})
 class Snapshot:
     """What modules, their classes and their functions were like."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: Iterable[str] = ()) -> None:
         self._modules: dict[str, dict[str, Any]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._functions: dict[FunctionType, tuple[Any, Any, Any]] = {}
+        self.add(names)
+
+    def add(self, names: Iterable[str]) -> None:
+        """Remembers those of the modules that have been imported, and weren't known yet."""
         for name in names:
             module = sys.modules.get(name)
-            if module is not None:
+            if module is not None and name not in self._modules:
                 self._modules[name] = content = dict(vars(module))
                 self._remember(content, name)
 

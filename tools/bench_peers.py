@@ -2,6 +2,7 @@
 
 python tools/bench_peers.py [options of `python -m sky_rs_patch bench`]
 
+From another folder than the root, on an interpreter that has the wheel (`make bench-peers`).
 The originals' own source, taken from the installed SkyPilot, is compiled by Cython and by mypyc;
 for YAML and schemas there is what others wrote in C and Rust. Needs requirements/bench.txt and a C
 compiler. What doesn't compile is named and left out.

@@ -108,22 +108,25 @@ def resolver(
             # What follows works with them, and a mock would tell of calls that nobody made.
             return changed
         walk = Walk(_FOLLOWED, unread, _root(original.__globals__))
+        problem: str | None = None
         try:
             walk.function(original)
             for name in reads:
                 walk.dotted(name)
             problem = precondition() if precondition is not None else None
             objects = () if problem else tuple(_evaluate(name, original) for name in context)
-            if examine is not None and not problem:
+            if examine is not None:
+                # In any case: what it watches tells when the problem may be gone.
                 objects += examine(walk, original)
-            walk.judge()
+            if not problem:
+                walk.judge()
         except Suspect as suspect:
-            problem, objects = str(suspect), ()
+            problem, objects = problem or str(suspect), ()
         except Exception as error:
             if not _errors.is_failure(error):
                 raise
             # What was seen so far is watched, and a change there is a reason to try again.
-            problem, objects = f"the guards can't be derived: {error!r}", ()
+            problem, objects = problem or f"the guards can't be derived: {error!r}", ()
         return Guards(walk.entries, walk.frozen, objects, problem)
 
     return resolve

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Modules that SkyPilot has imported by then. Those of others (psutil, PyYAML, jsonschema) come
-#: later, when they are first needed.
-_MODULES = (
+#: Modules that SkyPilot has imported by then, its own lazy imports among them. Those of others
+#: (psutil, PyYAML, jsonschema) come later, when they are first needed.
+STANDARD_LIBRARY = (
     *("abc", "codecs", "collections.abc", "encodings", "encodings.utf_8", "genericpath"),
     *("hashlib", "logging", "multiprocessing.process", "os", "posixpath", "re", "re._compiler"),
     *("re._parser", "socket", "sre_compile", "sre_parse", "stat", "threading", "time"),
@@ -121,5 +121,5 @@ def _parts(function: FunctionType) -> tuple[Any, Any, Any]:
     return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
-#: Made when the engine is loaded, which the import hook does for SkyPilot's first module.
-PRISTINE = Snapshot(_MODULES)
+#: What the engine has it remember when it wraps a module of SkyPilot.
+PRISTINE = Snapshot()

@@ -9,6 +9,7 @@ resolvers, which have no versions, are compared by the native function at each c
 from __future__ import annotations
 
 import builtins
+import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -150,13 +151,16 @@ def _foreign_names() -> Iterator[str]:
         for name, value in vars(module).items():
             if name in vars(builtins) and not name.startswith("__"):
                 yield f"{module.__name__}.{name} hides a builtin"
-            if name.startswith("__") or type(value) is ModuleType:
+            if name.startswith("__"):
                 continue
-            known = (
-                isinstance(value, type)
-                and value.__qualname__ == name
-                and (id(value) in own or value.__module__ == "yaml.error")
-            )
+            if type(value) is ModuleType:
+                known = sys.modules.get(value.__name__) is value
+            else:
+                known = (
+                    isinstance(value, type)
+                    and value.__qualname__ == name
+                    and (id(value) in own or value.__module__ == "yaml.error")
+                )
             if not known:
                 yield f"{module.__name__}.{name} was replaced"
 

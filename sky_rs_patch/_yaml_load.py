@@ -9,6 +9,7 @@ have no versions, are compared by the native functions at each call.
 from __future__ import annotations
 
 import builtins
+import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,10 @@ KNOWN_FUNCTIONS = {"load": "70fb088e54f86ec4", "load_all": "6e64f699404101a3"}
 _KNOWN_RESOLVERS = "4a11c7e3a463928a"
 
 
+#: The type of a function that Cython made.
+_CYTHON = "cython_function_or_method"
+
+
 def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     """Watches the modules and registries of the loader, and that it is libyaml's."""
     # Once libyaml was missing, SkyPilot remembers it.
@@ -141,12 +146,18 @@ def _foreign_names() -> Iterator[str]:
         for name, value in vars(module).items():
             if name in vars(builtins) and not name.startswith("__"):
                 yield f"{module.__name__}.{name} hides a builtin"
-            if isinstance(value, type) and (
-                value.__qualname__ != name or value.__module__.partition(".")[0] != "yaml"
-            ):
+            if name.startswith("__"):
+                continue
+            if isinstance(value, type):
+                root = value.__module__.partition(".")[0]
+                known = value.__qualname__ == name and root == "yaml"
+            elif type(value) is ModuleType:
+                known = sys.modules.get(value.__name__) is value
+            else:
+                # The extension's own functions.
+                known = type(value).__name__ == _CYTHON and value.__module__ == module.__name__
+            if not known:
                 yield f"{module.__name__}.{name} was replaced"
-            if type(value) is FunctionType:
-                yield f"{module.__name__}.{name} is not known"
         for cls in _nodes():
             if vars(module).get(cls.__qualname__, cls) is not cls:
                 yield f"{module.__name__}.{cls.__qualname__} was replaced"

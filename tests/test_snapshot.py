@@ -4,8 +4,10 @@ import logging
 import os
 import socket
 import types
+from unittest import mock
 
 import pytest
+import yaml
 from differential import call, compare, proxy_of
 from support import COMMON, run_code, small_skypilot
 
@@ -49,13 +51,22 @@ def first_call(disabled_before_and_after):
             lambda patch: patch.setattr(socket.socket.__init__, "__defaults__", (9, 9, 9, None)),
         ),
         ("read_last_n_lines", lambda patch: patch.setattr(os, "__class__", Answering)),
+        (
+            "safe_load",
+            lambda patch: patch.setattr(yaml.constructor, "types", mock.Mock(wraps=types)),
+        ),
     ],
-    ids=["constant", "class", "with", "method", "defaults", "module's class"],
+    ids=["constant", "class", "with", "method", "defaults", "module's class", "module"],
 )
 def test_replaced_before_the_first_call(name, replace, first_call, monkeypatch, tmp_path):
     log = tmp_path / "log"
     log.write_text("one\ntwo\nthree\n")
-    arguments = call(str(log), 2) if name == "read_last_n_lines" else call(45_000)
+    given = {
+        "read_last_n_lines": (str(log), 2),
+        "find_free_port": (45_000,),
+        "safe_load": ("a: b",),
+    }
+    arguments = call(*given[name])
     assert isinstance(proxy_of(name).__wrapped__, types.FunctionType)
     with monkeypatch.context() as patch:
         replace(patch)

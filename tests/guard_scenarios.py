@@ -12,6 +12,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING, Any, Callable
 
+import applicability
 from differential import COMMON, Call, Fresh, call, enable, environment, scratch
 
 import sky_rs_patch
@@ -211,9 +212,7 @@ SCENARIOS: dict[str, Callable[[], tuple[Call, ...]]] = {
 
 def sky_at_least(minor: int) -> bool:
     """Whether SkyPilot is of release 0.MINOR or later."""
-    from importlib import metadata
-
-    return tuple(map(int, metadata.version("skypilot").split(".")[:2])) >= (0, minor)
+    return applicability.release() >= (0, minor)
 
 
 @contextlib.contextmanager

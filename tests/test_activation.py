@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import venv
-from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -229,7 +228,8 @@ def test_it_serves_the_real_skypilot():
         if route["state"] == "active" and not name.startswith("sky.utils.rust_fallback.")
     ]
     assert {full_name(name) for name in PRESENT} <= set(active)
-    assert done.stdout == f"{metadata.version('skypilot')} {len(active)} function\n"
+    version = sky_rs_patch.status()["skypilot"]
+    assert done.stdout == f"{version} {len(active)} function\n"
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,62 @@ def test_ctrl_c_in_a_hash_without_end(tmp_path):
     assert said == "KeyboardInterrupt 1 {'interrupted': 1}\n"
 
 
+AUDITED = """
+import signal, sys
+import sky_rs_patch
+from sky_rs_patch import _engine
+from sky_rs_patch._registry import registry
+sky_rs_patch.enable()
+from sky.utils import common_utils as module
+
+class Stop(Exception):
+    pass
+
+def handler(number, frame):
+    raise Stop
+
+signal.signal(signal.SIGALRM, handler)
+left, heard = 0, 0
+
+def hook(event, arguments):
+    global left, heard
+    heard += 1
+    if left:
+        left -= 1
+        if not left:
+            signal.raise_signal(signal.SIGALRM)
+
+sys.addaudithook(hook)
+target = "sky.utils.common_utils.hash_file"
+route_type, original = type(module.hash_file._self_route), module.hash_file.__wrapped__
+
+def first_call(event):
+    global left, heard
+    implementation, resolver = _engine._implementation(
+        original, module, target, registry.get(target))
+    route = route_type(target, original, implementation, resolver, False)
+    left, heard = event, 0
+    try:
+        route(sys.argv[1], "md5")
+    except Stop:
+        return "stopped"
+    finally:
+        events, left = heard, 0
+    return events
+
+events = first_call(0)
+print(events > 0, [event for event in range(events) if first_call(event + 1) != "stopped"])
+"""
+
+
+def test_in_an_audit_hook(tmp_path):
+    """filelock has one from CPython 3.12 on: Python code, in which a handler may run."""
+    home = small_skypilot(tmp_path)
+    (home / "small").write_text("text")
+    said = run_code(AUDITED, home / "small", environment={"PYTHONPATH": str(home)})
+    assert said == "True []\n"
+
+
 # Telling a handler's exception from that of the code that it interrupted
 
 

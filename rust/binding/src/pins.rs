@@ -5,7 +5,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyModule, PyString, PyTuple};
-use pyo3::{PyTraverseError, PyVisit, ffi, intern};
+use pyo3::{PyTraverseError, PyVisit, ffi};
 
 /// A function and what a call of it runs.
 struct PinnedFunction {
@@ -95,11 +95,12 @@ impl PinnedFunction {
 /// The fields of a function that each call compares: its defaults only if it has parameters that
 /// they are for.
 fn words_of(function: &Bound<'_, PyFunction>) -> impl Iterator<Item = Word> {
-    let takes = |count| {
-        let code = function.getattr(intern!(function.py(), "__code__"));
-        code.and_then(|code| code.getattr(count)?.is_truthy()).unwrap_or(true)
-    };
     let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
+    // Not by `__code__`, which is audited: filelock's hook is Python code, within which a handler
+    // of a signal may run, and what that raises would be lost here.
+    // SAFETY: an exact function, which holds its code.
+    let code = unsafe { Bound::from_borrowed_ptr(function.py(), (*raw).func_code) };
+    let takes = |count| code.getattr(count).and_then(|number| number.is_truthy()).unwrap_or(true);
     // SAFETY: an exact function.
     let fields = unsafe {
         [

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Modules that SkyPilot has imported by then, its own lazy imports among them. Those of others
-#: (psutil, PyYAML, jsonschema) come later, when they are first needed.
+#: Modules that SkyPilot has imported by then. Those of others (psutil, PyYAML, jsonschema) come
+#: later, when they are first needed, and its own may be imported anew.
 STANDARD_LIBRARY = (
     *("abc", "codecs", "collections.abc", "encodings", "encodings.utf_8", "genericpath"),
     *("hashlib", "logging", "multiprocessing.process", "os", "posixpath", "re", "re._compiler"),
     *("re._parser", "socket", "sre_compile", "sre_parse", "stat", "threading", "time"),
-    *("_weakrefset", "sky.adaptors.common"),
+    "_weakrefset",
 )
 _MISSING = object()
 #: What a class gets when somebody asks for its annotations, and it has none (CPython 3.10 on).

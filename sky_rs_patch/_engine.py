@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sky_rs_patch import _copies, _extension, _finder, _fingerprints, _opt_in, _stats, _switch
 from sky_rs_patch._registry import AnyRoute, RegisteredRoute, registry
-from sky_rs_patch._snapshot import PRISTINE, STANDARD_LIBRARY
+from sky_rs_patch._snapshot import MODULES, PRISTINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -227,7 +227,7 @@ def _patch_loaded(module: ModuleType, *, late: bool) -> None:
     _installed[:] = [entry for entry in _installed if entry.proxy is not None]
     obstacle = _extension.obstacle()
     if obstacle is None:
-        PRISTINE.add(STANDARD_LIBRARY)
+        PRISTINE.add(MODULES)
     made = []
     for target, route in registry.in_module(module.__name__):
         if obstacle is not None:

@@ -262,8 +262,7 @@ class Walk:
         depth: int,
     ) -> None:
         name, *attributes = chain
-        owner = str(namespace.get("__name__"))
-        label = f"{owner}.{name}"
+        label = f"{namespace.get('__name__')}.{name}"
         if label in _HOOKS:
             return
         if name in namespace:
@@ -271,18 +270,19 @@ class Walk:
             self.entry(namespace, name, (value,), label)
         elif hasattr(builtins, name):
             value = getattr(builtins, name)
-            owner, label = "builtins", f"builtins.{name}"
+            label = f"builtins.{name}"
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (value,), label)
-            if PRISTINE.value_changed(str(namespace.get("__name__")), name):
+            if PRISTINE.value_changed(namespace, name):
                 self._suspects.append(f"{namespace['__name__']}.{name} is missing")
+            namespace = vars(builtins)
         else:
             self.entry(namespace, name, (), label)
             self.entry(vars(builtins), name, (), f"builtins.{name}")
             # The original would fail, if it came that far.
             self._suspects.append(f"{label} is missing")
             return
-        self._check(value, owner, name, label)
+        self._check(value, namespace, name, label)
         self._attributes(value, label, attributes, names, depth)
 
     def _attributes(
@@ -304,13 +304,13 @@ class Walk:
                 if attribute not in vars(owner):
                     self.entry(vars(owner), attribute, (), label)
                     # Without the names of a function some versions of the module may have none.
-                    gone = bool(names) or PRISTINE.value_changed(owner.__name__, attribute)
+                    gone = bool(names) or PRISTINE.value_changed(vars(owner), attribute)
                     if gone and label not in self._trusted:
                         self._suspects.append(f"{label} is missing")
                     return
                 value = vars(owner)[attribute]
                 self.entry(vars(owner), attribute, (value,), label)
-                self._check(value, owner.__name__, attribute, label)
+                self._check(value, vars(owner), attribute, label)
             else:
                 # What an object's attribute leads to depends on its class and on itself.
                 label = f"{label}.{attribute}"
@@ -431,10 +431,11 @@ class Walk:
             self._seen_entries.add(key)
             self.entries.append((namespace, name, expected, label))
 
-    def _check(self, value: object, owner: str, name: str, label: str) -> None:
+    def _check(self, value: object, namespace: dict[str, Any], name: str, label: str) -> None:
         if label in self._trusted:
             return
-        if _is_genuine(value, owner, name) and not PRISTINE.value_changed(owner, name, value):
+        genuine = _is_genuine(value, str(namespace.get("__name__")), name)
+        if genuine and not PRISTINE.value_changed(namespace, name, value):
             return
         self._suspects.append(f"{label} was replaced")
         if _is_a(value, ModuleType):

@@ -10,11 +10,13 @@ from __future__ import annotations
 import abc
 import builtins
 import importlib
+import os
 import sys
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sky_rs_patch import _bytecode
+from sky_rs_patch._snapshot import PRISTINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,13 +79,17 @@ def known_release() -> str | None:
 
 
 def _version() -> str:
+    # Its name says it where an installer has put it; `importlib.metadata` calls `re` and abstract
+    # classes, and a mock there would tell of calls that nobody made.
+    file: str = _validators().__file__
+    site = file.rpartition("/jsonschema/")[0]
+    names = os.listdir(site) if site else []  # noqa: PTH208 (pathlib asks abstract classes)
+    found = [name for name in names if name.startswith("jsonschema-")]
+    if len(found) == 1 and found[0].endswith(".dist-info"):
+        return found[0][len("jsonschema-") : -len(".dist-info")]
     from importlib import metadata
 
-    distribution = metadata.distribution("jsonschema")
-    # To parse all of it, as the property does, takes longer than all else that is done here.
-    header = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
-    versions = [line[9:] for line in header.split("\n") if line.startswith("Version: ")]
-    return versions[0].strip() if len(versions) == 1 else distribution.version
+    return metadata.version("jsonschema")
 
 
 def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
@@ -247,6 +253,8 @@ def _function(walk: Walk, function: Any, depth: int = 0) -> None:
     for name, *attributes in _bytecode.global_chains(function.__code__):
         if name not in namespace:
             walk.entry(namespace, name, (), f"{home}.{name}")
+            if PRISTINE.value_changed(namespace, name):
+                raise _suspect(f"{home}.{name} is missing")
             if name in vars(builtins):
                 value = vars(builtins)[name]
                 walk.entry(vars(builtins), name, (value,), f"builtins.{name}")
@@ -262,6 +270,8 @@ def _watched(walk: Walk, namespace: dict[str, Any], name: str, label: str, depth
     value = namespace[name]
     known = len(walk.entries)
     walk.entry(namespace, name, (value,), label)
+    if PRISTINE.value_changed(namespace, name, value):
+        raise _suspect(f"{label} was replaced")
     if len(walk.entries) > known and type(value) is FunctionType:
         if value.__name__ != name or not _is_friend(value):
             raise _suspect(f"{label} was replaced")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from sky_rs_patch import __version__, _extension, _guards, _preconditions, _switch
 from sky_rs_patch._finder import VIRTUAL_MODULE
-from sky_rs_patch._snapshot import PRISTINE, STANDARD_LIBRARY
+from sky_rs_patch._snapshot import MODULES, PRISTINE
 
 if TYPE_CHECKING:
     from types import FunctionType, ModuleType
@@ -84,7 +84,7 @@ def _routed_own(name: str) -> Any:
         return original
     from sky_rs_patch import _engine, _proxy
 
-    PRISTINE.add(STANDARD_LIBRARY)
+    PRISTINE.add(MODULES)
     PRISTINE.add((_python_originals.__name__, "psutil", "psutil._common", "psutil._pslinux"))
     # Pickle looks a function up where it says that it is.
     original.__module__ = VIRTUAL_MODULE

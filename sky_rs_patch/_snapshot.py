@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Modules that SkyPilot has imported by then. Those of others (psutil, PyYAML, jsonschema) come
-#: later, when they are first needed, and its own may be imported anew.
-STANDARD_LIBRARY = (
+#: Modules that SkyPilot has imported by then. Those of psutil and PyYAML come later, when they are
+#: first needed, and SkyPilot's own may be imported anew.
+MODULES = (
     *("abc", "codecs", "collections.abc", "encodings", "encodings.utf_8", "genericpath"),
-    *("hashlib", "logging", "multiprocessing.process", "os", "posixpath", "re", "re._compiler"),
-    *("re._parser", "socket", "sre_compile", "sre_parse", "stat", "threading", "time"),
-    "_weakrefset",
+    *("hashlib", "itertools", "logging", "multiprocessing.process", "numbers", "os", "posixpath"),
+    *("re", "re._compiler", "re._parser", "socket", "sre_compile", "sre_parse", "stat"),
+    *("threading", "time", "_weakrefset"),
+    *("attr._make", "jsonschema._keywords", "jsonschema._legacy_keywords", "jsonschema._types"),
+    *("jsonschema._utils", "jsonschema.exceptions", "jsonschema.validators", "referencing._core"),
 )
 _MISSING = object()
 #: What a class gets when somebody asks for its annotations, and it has none (CPython 3.10 on).
@@ -40,7 +42,8 @@ class Snapshot:
     """What modules, their classes and their functions were like."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._modules: dict[str, dict[str, Any]] = {}
+        #: By the identity of a module's namespace, which is kept alive: it, and what was in it.
+        self._modules: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._functions: dict[FunctionType, tuple[Any, Any, Any]] = {}
         self.add(names)
@@ -48,9 +51,10 @@ class Snapshot:
     def add(self, names: Iterable[str]) -> None:
         """Remembers those of the modules that have been imported, and weren't known yet."""
         for name in names:
-            module = sys.modules.get(name)
-            if module is not None and name not in self._modules:
-                self._modules[name] = content = dict(vars(module))
+            namespace = getattr(sys.modules.get(name), "__dict__", None)
+            if namespace is not None and id(namespace) not in self._modules:
+                content = dict(namespace)
+                self._modules[id(namespace)] = namespace, content
                 self._remember(content, name)
 
     def _remember(self, content: dict[str, Any], module: str) -> None:
@@ -86,15 +90,14 @@ class Snapshot:
         known = self._functions.get(function)
         return known is not None and not all(map(operator.is_, known, _parts(function)))
 
-    def value_changed(self, module: str, name: str, value: object = _MISSING) -> bool:
-        """Whether a module had another object under a name, or none; or has it no longer.
+    def value_changed(self, namespace: dict[str, Any], name: str, value: object = _MISSING) -> bool:
+        """Whether a module's namespace had another object under a name; or has it no longer.
 
         Data may change; constants, which are written in capitals, may not.
         """
-        content = self._modules.get(module)
-        if content is None:
+        if id(namespace) not in self._modules:
             return False
-        known = content.get(name, _MISSING)
+        known = self._modules[id(namespace)][1].get(name, _MISSING)
         return known is not value and (name.isupper() or callable(value) or callable(known))
 
 

@@ -80,13 +80,14 @@ def test_what_has_changed():
     assert taken.class_changed(logging.Logger) is None
     assert taken.class_changed(dict) is None
     assert not taken.function_changed(logging.getLogger)
-    assert not taken.value_changed("logging", "getLogger", logging.getLogger)
-    assert taken.value_changed("logging", "getLogger")
-    assert taken.value_changed("logging", "getLogger", logging.info)
-    # A constant, data that programs set, and a module that isn't known.
-    assert taken.value_changed("logging", "DEBUG", 11)
-    assert not taken.value_changed("logging", "raiseExceptions", False)
-    assert not taken.value_changed("json", "loads", None)
+    space = vars(logging)
+    assert not taken.value_changed(space, "getLogger", logging.getLogger)
+    assert taken.value_changed(space, "getLogger")
+    assert taken.value_changed(space, "getLogger", logging.info)
+    # A constant, data that programs set, and a namespace that isn't known.
+    assert taken.value_changed(space, "DEBUG", 11)
+    assert not taken.value_changed(space, "raiseExceptions", False)
+    assert not taken.value_changed(dict(space), "getLogger")
 
 
 @pytest.mark.parametrize("change", ["added", "gone", "another", "none"])
@@ -106,8 +107,8 @@ def test_a_class_that_changed(change, monkeypatch):
 
 
 def test_the_standard_library_is_known():
-    assert PRISTINE.value_changed("os", "getenv")
-    assert PRISTINE.value_changed("socket", "socket")
+    assert PRISTINE.value_changed(vars(os), "getenv")
+    assert PRISTINE.value_changed(vars(socket), "socket")
 
 
 ANNOTATIONS = """

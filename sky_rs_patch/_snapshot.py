@@ -35,7 +35,7 @@ _HEAP_TYPE = 1 << 9
 #: From CPython 3.10 on; from 3.12 on `itertools.count` is such a type, and on the heap.
 _IMMUTABLE_TYPE = 1 << 8
 #: In what a class holds, these have functions within.
-_HOLDERS = frozenset({FunctionType, staticmethod, classmethod, property})
+_HOLDERS = frozenset({staticmethod, classmethod, property})
 
 
 class Snapshot:
@@ -58,18 +58,22 @@ class Snapshot:
                 self._remember(content, name)
 
     def _remember(self, content: dict[str, Any], module: str) -> None:
+        functions = []
         for value in content.values():
-            if type(value) in _HOLDERS:
-                for function in functions_of(value):
-                    self._functions[function] = _parts(function)
+            kind = type(value)
+            if kind is FunctionType:
+                functions.append(value)
+            elif kind in _HOLDERS:
+                functions += functions_of(value)
             elif (
-                issubclass(type(value), type)
-                and can_change(value)
+                issubclass(kind, type)
                 and value.__module__ == module
+                and can_change(value)
                 and value not in self._classes
             ):
-                self._classes[value] = own = dict(vars(value))
+                self._classes[value] = own = vars(value).copy()
                 self._remember(own, module)
+        self._functions.update(zip(functions, map(_parts, functions)))
 
     def class_changed(self, cls: type) -> str | None:
         """The name of an attribute that has come, gone or changed; ``None`` if there is none."""
@@ -120,9 +124,7 @@ def functions_of(value: Any) -> list[FunctionType]:
     return functions
 
 
-def _parts(function: FunctionType) -> tuple[Any, Any, Any]:
-    return function.__code__, function.__defaults__, function.__kwdefaults__
-
+_parts = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
 #: What the engine has it remember when it wraps a module of SkyPilot.
 PRISTINE = Snapshot()

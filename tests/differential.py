@@ -365,6 +365,11 @@ def observe(function: Callable[..., Any], original: Callable[..., Any], given: C
                 error = caught_error
             after = dict(namespace)
             process = {key: value for key, value in process_state().items() if value != state[key]}
+            if "tracebacklimit" in process:
+                # SkyPilot leaves it at 0, where Hypothesis finds no frame of an error.
+                vars(sys).pop("tracebacklimit", None)
+                if state["tracebacklimit"] is not NOTHING:
+                    sys.tracebacklimit = state["tracebacklimit"]
             changed = {
                 name: (before.get(name, NOTHING), after.get(name, NOTHING))
                 for name in {**before, **after}

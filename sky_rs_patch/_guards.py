@@ -57,6 +57,8 @@ _FOLLOWED_MODULES = frozenset({"re", "threading"})
 _FOLLOWED_METHODS = frozenset(
     {"_collections_abc", "abc", "codecs", "collections", "encodings", "logging", "socket"}
 )
+#: Packages that aren't followed, and whose classes have no methods from elsewhere either.
+_UNDECORATED = frozenset({"yaml"})
 #: Methods that are called without being named.
 _UNNAMED = frozenset(
     {
@@ -528,7 +530,7 @@ def _is_own(value: Any, cls: type) -> bool:
     if not functions:
         return True
     root = str(cls.__module__).partition(".")[0]
-    if not (root in _FOLLOWED or is_stdlib(root)):
+    if not (root in _FOLLOWED or root in _UNDECORATED or is_stdlib(root)):
         # What decorators make of the methods of other classes is beyond telling.
         return True
     home = _root(functions[0].__globals__)

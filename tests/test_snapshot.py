@@ -6,6 +6,7 @@ import socket
 import types
 from unittest import mock
 
+import jsonschema
 import pytest
 import yaml
 from differential import call, compare, proxy_of
@@ -14,6 +15,10 @@ from support import COMMON, run_code, small_skypilot
 import sky_rs_patch
 from sky_rs_patch import _engine
 from sky_rs_patch._snapshot import PRISTINE, Snapshot
+
+
+def refuse(*arguments):
+    raise ValueError("refused by a test")
 
 
 class OtherSocket(socket.socket):
@@ -55,8 +60,19 @@ def first_call(disabled_before_and_after):
             "safe_load",
             lambda patch: patch.setattr(yaml.constructor, "types", mock.Mock(wraps=types)),
         ),
+        (
+            "check_no_duplicate_keys",
+            lambda patch: patch.setattr(yaml.scanner.Scanner, "fetch_plain", refuse),
+        ),
+        (
+            "validate_schema",
+            lambda patch: patch.setattr(jsonschema._types, "str", refuse, raising=False),
+        ),
     ],
-    ids=["constant", "class", "with", "method", "defaults", "module's class", "module"],
+    ids=[
+        *("constant", "class", "with", "method", "defaults", "module's class", "module"),
+        *("PyYAML", "jsonschema"),
+    ],
 )
 def test_replaced_before_the_first_call(name, replace, first_call, monkeypatch, tmp_path):
     log = tmp_path / "log"
@@ -65,6 +81,8 @@ def test_replaced_before_the_first_call(name, replace, first_call, monkeypatch, 
         "read_last_n_lines": (str(log), 2),
         "find_free_port": (45_000,),
         "safe_load": ("a: b",),
+        "check_no_duplicate_keys": ("a: b",),
+        "validate_schema": ({"a": "b"}, {"properties": {"a": {"type": "string"}}}, "prefix"),
     }
     arguments = call(*given[name])
     assert isinstance(proxy_of(name).__wrapped__, types.FunctionType)

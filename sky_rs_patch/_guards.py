@@ -415,7 +415,7 @@ class Walk:
                         self.entry(base, name, (vars(base)[name],), f"{home}.{name}")
                 else:
                     self.frozen.append((base, home))
-                changed = PRISTINE.class_changed(base)
+                changed = PRISTINE.class_changed(base, but)
                 if changed or not all(_is_own(value, base) for value in vars(base).values()):
                     patched = ".".join(filter(None, (base.__qualname__, changed)))
                     self._suspects.append(f"{label}: {patched} was patched")

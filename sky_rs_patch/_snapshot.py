@@ -75,8 +75,13 @@ class Snapshot:
                 self._remember(own, module)
         self._functions.update(zip(functions, map(_parts, functions)))
 
-    def class_changed(self, cls: type) -> str | None:
-        """The name of an attribute that has come, gone or changed; ``None`` if there is none."""
+    def class_changed(self, cls: type, but: frozenset[str] = frozenset()) -> str | None:
+        """The name of an attribute that has come, gone or changed; ``None`` if there is none.
+
+        Args:
+            cls: the class.
+            but: attributes that may change.
+        """
         known = self._classes.get(cls)
         if known is None:
             return None
@@ -84,7 +89,7 @@ class Snapshot:
         then = map(known.get, now, itertools.repeat(_MISSING))
         if len(now) == len(known) and all(map(operator.is_, then, now.values())):
             return None
-        for name in (known.keys() | now.keys()) - _MADE_WHEN_ASKED:
+        for name in (known.keys() | now.keys()) - _MADE_WHEN_ASKED - but:
             if known.get(name, _MISSING) is not now.get(name, _MISSING):
                 return name
         return None

@@ -20,7 +20,16 @@ import nox
 ROOT = pathlib.Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from matrix_cells import CELLS, NIGHTLY_VARIABLE, PLUGIN, PROPERTIES, SHIM, Cell, find_python  # noqa: E402
+from matrix_cells import (  # noqa: E402
+    CELLS,
+    NIGHTLY_VARIABLE,
+    PLUGIN,
+    PROPERTIES,
+    PROXIES,
+    SHIM,
+    Cell,
+    find_python,
+)
 
 WORK = ROOT / ".work" / "matrix"
 RESULTS = WORK / "results"
@@ -33,6 +42,14 @@ MEMORY = 8_000_000_000
 SELECTIONS = {
     # `checked` is for a build that no wheel is of.
     SHIM: ["--ignore-glob=test_properties*", "--ignore=plugin", "--ignore=checked"],
+    PROXIES: [
+        f"test_{name}.py"
+        for name in (
+            *("proxy", "switch", "register", "finder", "pins", "guards", "guards_code", "snapshot"),
+            *("rust_fallback", "stale_copies", "status", "entry_points", "fork"),
+            *("faults_import", "faults_threads", "faults_signals", "routes_exist"),
+        )
+    ],
     PROPERTIES: sorted(path.name for path in (ROOT / "tests").glob("test_properties*.py")),
     PLUGIN: ["-m", "not slow", "plugin"],
 }

@@ -60,7 +60,7 @@ def test_a_row_and_what_is_wrong(matrix, cells, tmp_path):
     result = matrix.Result(cell, cell.suites)
     assert result.row() == [
         *("py3.13-sky0.14.1", "3.13.0", "0.14.1", "2.5.2", "9.2.0"),
-        *("1, 2 FAILED", "1", "-", "1", "2", "1"),
+        *("1, 2 FAILED", "-", "1", "-", "1", "2", "1"),
     ]
     assert result.problems == ["shim failed: a::two", "shim failed: a::three"]
     assert result.notes == [
@@ -83,7 +83,7 @@ def test_what_is_missing_is_wrong(matrix, cells, tmp_path, monkeypatch):
     assert matrix.Result(none, none.suites).problems == ["not run: there is no CPython 3.99 here"]
     optional = none._replace(optional=True)
     assert matrix.Result(optional, none.suites).problems == []
-    assert matrix.Result(optional, none.suites).row()[1:] == ["-"] * 10
+    assert matrix.Result(optional, none.suites).row()[1:] == ["-"] * 11
 
 
 def test_another_inactive_route_is_wrong(matrix, cells, tmp_path):

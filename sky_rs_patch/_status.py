@@ -68,7 +68,8 @@ def _skypilot_version() -> str | None:
     for name in ("skypilot", "skypilot-nightly"):
         try:
             return metadata.version(name)
-        except metadata.PackageNotFoundError:
+        except Exception:
+            # It isn't there, or a finder of somebody's fails at what it is asked for.
             continue
     return None
 

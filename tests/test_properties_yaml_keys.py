@@ -295,9 +295,10 @@ WRONG = {
 def test_wrong_candidates_are_noticed(label):
     noticed = None
     with planted(NAME, WRONG[label]):
-        for run in (test_of_texts, test_of_anything):
+        # The Hypothesis that CPython 3.9 gets draws other texts, and needs more of them.
+        for run, more in ((test_of_texts, 1), (test_of_anything, 1), (test_of_texts, 6)):
             try:
-                run.run(share=0, **HASTY)
+                run.run(share=0, **{**HASTY, "max_examples": 900 * more})
             except AssertionError as error:
                 noticed = str(error)
                 break

@@ -234,6 +234,14 @@ def described(argument: object) -> object:
     return argument
 
 
+def message(error: BaseException) -> str:
+    """Its text, or why it has none: an argument may be an integer that is too long to print."""
+    try:
+        return str(error)
+    except ValueError as problem:
+        return f"<{problem}>"
+
+
 def describe_error(error: BaseException | None, depth: int = 3) -> Any:
     """An exception as a value: type, text, arguments, attributes, cause and context."""
     if error is None or depth == 0:
@@ -253,7 +261,7 @@ def describe_error(error: BaseException | None, depth: int = 3) -> Any:
         frames = list(dict.fromkeys(frames))
     return {
         "type": type(error),
-        "text": str(error),
+        "text": message(error),
         "args": tuple(map(described, error.args)),
         "attributes": attributes,
         "notes": getattr(error, "__notes__", None),

@@ -7,7 +7,7 @@ import sys
 
 import applicability
 import pytest
-from differential import planted
+from differential import difference, message, planted
 from fuzz.command import one_case
 from fuzz.descriptions import DESCRIPTIONS
 from fuzz.engine import FAMILY, Subject
@@ -87,3 +87,10 @@ def test_wrong_candidates_are_found_and_found_again(name, capsys):
     # It is the candidate that is wrong.
     assert one_case(again, found.number) == 0
     assert "the same" in capsys.readouterr().out
+
+
+def test_an_error_without_a_text_is_compared():
+    huge = ValueError(10**5000)
+    assert message(huge).startswith("<Exceeds the limit")
+    assert difference(huge, ValueError(10**5000)) is None
+    assert difference(huge, ValueError(10**5000 + 1)) is not None

@@ -21,6 +21,7 @@ from differential import (
     described,
     difference,
     made,
+    message,
     short,
     state_of,
 )
@@ -40,7 +41,7 @@ def told(error: BaseException | None, depth: int = 3) -> Any:
         return None
     return (
         type(error),
-        str(error),
+        message(error),
         tuple(map(described, error.args)),
         getattr(error, "__notes__", None),
         error.__suppress_context__,

@@ -8,7 +8,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch import __version__, _engine, _extension, _stats, _switch
+from sky_rs_patch import __version__, _engine, _errors, _extension, _stats, _switch
 from sky_rs_patch._registry import RegisteredRoute, registry
 from sky_rs_patch._routes import RouteSpec
 
@@ -68,9 +68,10 @@ def _skypilot_version() -> str | None:
     for name in ("skypilot", "skypilot-nightly"):
         try:
             return metadata.version(name)
-        except Exception:
-            # It isn't there, or a finder of somebody's fails at what it is asked for.
-            continue
+        except Exception as error:
+            # It isn't installed, or somebody's finder of distributions fails.
+            if not _errors.is_failure(error):
+                raise
     return None
 
 

@@ -284,6 +284,8 @@ def test_malformed_keywords(keyword, value):
         ):
             agrees({"a": instance}, {"properties": {"a": schema}})
         agrees(instance, {keyword: value}, "", False)
+        # It looks at the patterns, too.
+        agrees(instance, {"additionalProperties": True, keyword: value}, "", False)
     agrees({"a": [instances]}, {"items": {keyword: value}})
 
 

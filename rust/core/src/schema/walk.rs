@@ -395,8 +395,9 @@ impl Walk<'_> {
         if !matches!(members.additional.map(Value::view), None | Some(View::Bool(_) | View::Object(_))) {
             return Err(Unsure);
         }
-        if let Some(properties) = properties {
-            plain_keys::<V>(properties)?;
+        // `additionalProperties` joins the patterns, whether there is a member to search or not.
+        for object in [properties, patterns].into_iter().flatten() {
+            plain_keys::<V>(object)?;
         }
         let mut valid = true;
         for (key, value) in instance.entries() {
@@ -562,6 +563,8 @@ mod tests {
         assert_eq!(verdict(&map([("x1", Int(1))]), &schema), Some(false));
         assert_eq!(verdict(&Object(vec![(Int(1), Null)]), &schema), None);
         assert_eq!(verdict(&map([("é", Null)]), &schema), None);
+        let no_text = ("patternProperties", Object(vec![(Int(1), Bool(true))]));
+        assert_eq!(verdict(&map([]), &map([no_text, ("additionalProperties", Bool(true))])), None);
     }
 
     #[test]

@@ -3,8 +3,7 @@
 A route's guards are derived at its first call. What was replaced before that is told from what
 is genuine by where it comes from, and that leaves gaps: a method that is gone, a constant with
 another value, a class of the same name, other defaults. For the modules that originals read
-most, this remembers what was there; it is made once in a process and takes a fraction of a
-millisecond.
+most, this remembers what was there; it is made once in a process and takes a millisecond or two.
 """
 
 from __future__ import annotations

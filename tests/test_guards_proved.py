@@ -7,11 +7,11 @@ import contextlib
 
 import applicability
 import pytest
-from guard_cases import Subject, is_limit, prove, row
+from guard_cases import Subject, dependencies, is_limit, prove, row
 from guard_scenarios import SCENARIOS, ready
 
 import sky_rs_patch
-from sky_rs_patch import _engine, _routes
+from sky_rs_patch import _engine, _guards, _routes
 
 #: So many dependencies of each route are replaced here.
 MOST = 30
@@ -48,3 +48,18 @@ def test_what_an_original_reads(name, targets, enabled_again):
     counted = row(targets[name], findings)
     assert counted.observable, "nothing that was replaced made a difference"
     assert not counted.stayed, [f for f in findings if f.observable and not f.recovered]
+
+
+@pytest.mark.parametrize("name", ["dump_yaml_str", "get_parallel_threads", "read_last_n_lines"])
+def test_a_missing_guard_is_noticed(name, targets, enabled_again, monkeypatch):
+    """Planted: nothing that the original finds by its globals is watched."""
+    monkeypatch.setattr(_guards.Walk, "_chain", lambda *_: None)
+    subject = Subject(targets[name], SCENARIOS[name]())
+    differing = (
+        finding
+        for dependency in dependencies(subject.original, subject.scenarios)
+        for way in dependency.ways[:3]
+        for finding in subject.attempt(dependency, way, cold=False)
+        if finding.difference and not is_limit(finding)
+    )
+    assert next(differing, None)

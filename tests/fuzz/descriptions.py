@@ -19,6 +19,7 @@ import test_properties_users as users
 import yaml_scalars
 import yaml_texts
 from differential import Call, Fresh, OddStr, environment, limit, unprivileged
+from test_properties_text import affordable
 from test_properties_yaml_dump import holds_itself, load_tool
 from test_properties_yaml_load import ANSWERED, DECLINED, TASKS
 
@@ -158,17 +159,6 @@ def is_negative(value: Any) -> bool:
         return not isinstance(value, Fresh) and int(value, 16) < 0
     except (TypeError, ValueError):
         return False
-
-
-def affordable(given: Call) -> bool:
-    """Precisions in between ask the original for millions of digits."""
-    for value in (*given.args[1:], *given.kwargs.values()):
-        try:
-            if 5000 < int(value) < 2**31:
-                return False
-        except (TypeError, ValueError, OverflowError):
-            pass
-    return True
 
 
 def spaced(rng: random.Random) -> str:

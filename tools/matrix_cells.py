@@ -51,16 +51,17 @@ class Cell(NamedTuple):
         return "-".join(parts)
 
 
-_OLDER = (SHIM, PROPERTIES)
+#: The plugin knows nothing of SkyPilot.
+_WITHOUT_PLUGIN = (SHIM, PROPERTIES)
 
 CELLS = (
     # 0.9.3 names CPython 3.7 to 3.11, the others up to 3.13.
-    Cell("3.11", "0.9.3", suites=_OLDER),
-    Cell("3.13", "0.10.5", suites=_OLDER),
-    Cell("3.11", "0.11.2", suites=_OLDER),
-    Cell("3.11", "0.12.3", suites=_OLDER),
-    Cell("3.11", "0.13.0", suites=_OLDER),
-    Cell("3.13", "nightly"),
+    Cell("3.11", "0.9.3", suites=_WITHOUT_PLUGIN),
+    Cell("3.13", "0.10.5", suites=_WITHOUT_PLUGIN),
+    Cell("3.11", "0.11.2", suites=_WITHOUT_PLUGIN),
+    Cell("3.11", "0.12.3", suites=_WITHOUT_PLUGIN),
+    Cell("3.11", "0.13.0", suites=_WITHOUT_PLUGIN),
+    Cell("3.13", "nightly", suites=_WITHOUT_PLUGIN),
     Cell("3.9", "0.14.1"),
     Cell("3.10", "0.14.1"),
     Cell("3.11", "0.14.1"),

@@ -50,7 +50,7 @@ class Description(NamedTuple):
         levels: levels of log records that a handler takes.
         light: whether calls without surroundings are compared by `lightly`.
         shared: whether arguments are too large to be made for each side.
-        restless: whether other processes change what the function reads.
+        restless: whether other processes change what the function reads, or take its ports.
         allowed: whether a call may be made at all.
     """
 
@@ -713,6 +713,7 @@ DESCRIPTIONS = (
         around=free_ports,
         levels=(SILENT, SILENT, logging.DEBUG, None),
         light=False,
+        restless=True,
     ),
     Description(
         "get_cpu_count",

@@ -105,8 +105,13 @@ def test_none_is_left_out(drawn):
     compare(NAME, given_call(instance, schema))
 
 
-#: That of times up to SkyPilot 0.10.5: what may be left out may also be empty there.
-UNKNOWN_PATTERNS = {"^[0-9]+(m|h|d|w|M|H|D|W|)?$"}
+#: Times up to SkyPilot 0.10.5, where what may be left out may also be empty; those of Slurm in the
+#: nightly, with flags.
+UNKNOWN_PATTERNS = {
+    "^[0-9]+(m|h|d|w|M|H|D|W|)?$",
+    r"(?ai)^(?:-1|infinite|unlimited|\d+|\d+:\d+|\d+:\d+:\d+"
+    r"|\d+-\d+|\d+-\d+:\d+|\d+-\d+:\d+:\d+)\Z",
+}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

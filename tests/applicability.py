@@ -15,6 +15,7 @@ import pytest
 
 from sky_rs_patch import _fingerprints_report
 from sky_rs_patch._known import KNOWN
+from sky_rs_patch._rust_fallback import _OWN as OWN
 
 if TYPE_CHECKING:
     from sky_rs_patch._fingerprints_report import Route
@@ -73,6 +74,9 @@ def targets(name: str) -> list[str]:
 
 def applies(name: str) -> bool:
     """Whether a route of that short name applies; what is no target of any route does."""
+    if name in OWN and all(routes()[target].state == "absent" for target in targets(name)):
+        # The virtual module has this project's own original.
+        return True
     reasons = [reason(target) for target in targets(name)]
     return not (reasons and all(reasons))
 

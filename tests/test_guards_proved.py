@@ -32,17 +32,21 @@ def enabled_again(targets, disabled_before_and_after):
     sky_rs_patch.enable(opt_in=["release_memory"])
 
 
+def subject_of(name, targets):
+    if name not in targets:
+        applicability.require(name)
+    return Subject(targets[name], SCENARIOS[name]())
+
+
 def test_every_route_has_calls():
     assert set(NAMES) <= set(SCENARIOS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_an_original_reads(name, targets, enabled_again):
-    if name not in targets:
-        applicability.require(name)
     # Each call of that one collects the garbage of the whole process.
     most = 3 if name == "release_memory" else MOST
-    findings = prove(Subject(targets[name], SCENARIOS[name]()), every=False, most=most)
+    findings = prove(subject_of(name, targets), every=False, most=most)
     different = [each for each in findings if each.difference and not is_limit(each)]
     assert not different, "\n".join(f"{f.dependency} [{f.way}]: {f.difference}" for f in different)
     counted = row(targets[name], findings)
@@ -53,10 +57,8 @@ def test_what_an_original_reads(name, targets, enabled_again):
 @pytest.mark.parametrize("name", ["dump_yaml_str", "get_parallel_threads", "read_last_n_lines"])
 def test_a_missing_guard_is_noticed(name, targets, enabled_again, monkeypatch):
     """Planted: nothing that the original finds by its globals is watched."""
-    if name not in targets:
-        applicability.require(name)
     monkeypatch.setattr(_guards.Walk, "_chain", lambda *_: None)
-    subject = Subject(targets[name], SCENARIOS[name]())
+    subject = subject_of(name, targets)
     differing = (
         finding
         for dependency in dependencies(subject.original, subject.scenarios)

@@ -1,7 +1,7 @@
 """The cells of `make matrix`: which SkyPilot is tested on which Python, wrapt and pytest.
 
-Not the full product. Each SkyPilot meets a CPython that it says it supports, the two ends of the
-older ones and the nightly the newest; the newest SkyPilot meets each CPython, and the oldest
+Not the full product. Each SkyPilot meets a CPython that it says it supports, 0.10.5 and the nightly
+the newest; the newest SkyPilot meets each CPython, and the oldest
 wrapt and pytest the two ends of the CPythons.
 """
 

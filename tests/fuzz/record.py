@@ -114,7 +114,7 @@ def table(runs: list[dict[str, Any]]) -> str:
 def summary(runs: list[dict[str, Any]]) -> str:
     total = sum(added(runs).values(), Counter())
     seconds = sum(run["seconds"] for run in runs)
-    seeds = ", ".join(str(run["seed"]) for run in runs)
+    seeds = ", ".join(dict.fromkeys(str(run["seed"]) for run in runs))
     return (
         f"{total['compared']:,} calls compared in {seconds / 60:.1f} minutes, "
         f"{total['rust']:,} of them answered by Rust, {total['different']} different; seed {seeds}"

@@ -8,8 +8,11 @@ VENV := .venv
 OLD_VENV := .venv-0.10.5
 MIDDLE_VENV := .venv-0.12.3
 NOX := .venv-nox
+# The script, not `python -m pytest`: that one would import the sources, which have no extension.
+PYTEST = $(BIN)/pytest -q -n 2 --dist loadfile
 UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
+PYTHON_SOURCES := sky_rs_patch pytest_skyrs tests tools conftest.py noxfile.py
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
 .PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
@@ -19,7 +22,8 @@ SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs
 # From another folder: `python -m` would find the sources here, which have no extension.
 demo: build
 	cd $(VENV) && bin/python -m sky_rs_patch demo
-	cd $(VENV) && bin/python -m pytest --skyrs-selftest -q -p no:cacheprovider -c /dev/null --rootdir=.
+	cd $(VENV) && bin/python -m pytest --skyrs-selftest -q -p no:cacheprovider -c /dev/null --rootdir=. \
+		--confcutdir=.
 
 test: lint rust-test python-test plugin-test old-test sdist-test instructions upstream
 
@@ -69,42 +73,43 @@ $(CHECKS_VENV)/.built: $(VENV)/.built requirements/test.txt
 lint: $(VENV)/.built
 	cd rust && cargo fmt --check
 	cd rust && PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked -q --all-targets -- -D warnings
-	$(BIN)/ruff check sky_rs_patch pytest_skyrs tests tools noxfile.py
-	$(BIN)/ruff format --check sky_rs_patch pytest_skyrs tests tools noxfile.py
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/mypy --python-executable $(BIN)/python sky_rs_patch pytest_skyrs
-	cd tests && ../$(BIN)/python -m mypy.stubtest sky_rs_patch._native
+	cd $(VENV) && bin/python -m mypy.stubtest sky_rs_patch._native
+	$(BIN)/lint-imports --no-cache
 
 rust-test: $(VENV)/.tools
 	cd rust && cargo test --locked -q -p sky-rs-core
 
 # In two sessions: the first one deletes and reloads SkyPilot's modules under its own feet.
 python-test: $(VENV)/.built
-	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob='test_properties*' --ignore=plugin \
-		--ignore=checked
-	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile test_properties*.py
+	$(PYTEST) tests --ignore=tests/routes --ignore=tests/mutants --ignore=tests/plugin
+	$(PYTEST) tests/routes tests/mutants
 
 # Panics on purpose within every native function.
 faults: $(CHECKS_VENV)/.built
-	cd tests && ../$(CHECKS_VENV)/bin/python -m pytest -q -p no:cacheprovider checked
+	$(CHECKS_VENV)/bin/pytest -q -p no:cacheprovider tests/faults/checked
 
 # Every route 100,000 times: no memory, no descriptor stays.
 leaks: $(VENV)/.built
-	$(BIN)/python tools/leaks.py --calls 100000
+	$(BIN)/python tools/check/leaks.py --calls 100000
 
 # The extension with assertions: the tests with CPython's own checks of memory, then under valgrind.
-MEMORY_TESTS = test_proxy.py test_register.py test_switch.py test_status.py test_finder.py \
-	test_guards.py test_guards_yaml.py test_fork.py test_faults_signals.py test_faults_threads.py \
-	test_properties_text.py test_properties_files.py test_properties_schema.py \
-	test_properties_yaml_load.py test_properties_yaml_keys.py test_properties_yaml_dump.py
+MEMORY_TESTS = $(addprefix tests/shim/test_,proxy.py register.py switch.py status.py finder.py fork.py) \
+	tests/guards/test_guards.py tests/guards/test_guards_yaml.py \
+	$(addprefix tests/faults/,test_faults_signals.py test_faults_threads.py checked) \
+	$(addprefix tests/routes/test_properties_,text.py files.py schema.py) \
+	$(addprefix tests/routes/test_properties_yaml_,load.py keys.py dump.py)
 memory-checks: $(CHECKS_VENV)/.built
-	cd tests && PYTHONMALLOC=debug ../$(CHECKS_VENV)/bin/python -X dev -m pytest -q \
-		-p no:cacheprovider $(MEMORY_TESTS) checked
-	cd .work && ../$(CHECKS_VENV)/bin/python ../tools/memory_calls.py
+	PYTHONMALLOC=debug $(CHECKS_VENV)/bin/python -X dev $(CHECKS_VENV)/bin/pytest -q \
+		-p no:cacheprovider $(MEMORY_TESTS)
+	cd .work && ../$(CHECKS_VENV)/bin/python ../tools/check/memory_calls.py
 
 # The plugin; 'slow' tests are for `make plugin-test SELECT=`.
 SELECT = -m 'not slow'
 plugin-test: $(VENV)/.built
-	cd tests && ../$(BIN)/python -m pytest -q -n 2 --dist loadfile $(SELECT) plugin
+	$(PYTEST) $(SELECT) tests/plugin
 
 # Random calls of every route on Rust and on its original, for so many minutes; then the core alone,
 # for as long. The seed and the number of a call that differs are printed with it.
@@ -116,32 +121,32 @@ fuzz: $(VENV)/.built
 
 # Wants cargo-fuzz (`cargo install cargo-fuzz`) and a nightly toolchain; says so where they aren't.
 fuzz-core:
-	$(PYTHON) tools/fuzz_core.py --minutes $(MINUTES) --seed $(SEED)
+	$(PYTHON) tools/check/fuzz_core.py --minutes $(MINUTES) --seed $(SEED)
 
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
 old-test: $(OLD_VENV)/.built
-	cd tests && ../$(OLD_VENV)/bin/python -m pytest -q -p no:cacheprovider test_routes_exist.py
+	$(OLD_VENV)/bin/pytest -q -p no:cacheprovider tests/shim/test_routes_exist.py
 
 # Everything that every original reads, replaced in every way, before the first call and after one.
 guards: $(VENV)/.built
 	mkdir -p .work
-	cd tests && ../$(BIN)/python guard_cases.py --json ../.work/guards.json
+	$(BIN)/python tests/support/guard_cases.py --json .work/guards.json
 
-# Instructions of the hot calls, under callgrind, against tools/instructions.json.
+# Instructions of the hot calls, under callgrind, against tools/bench/instructions.json.
 instructions: $(VENV)/.built
-	$(BIN)/python tools/instructions.py
+	$(BIN)/python tools/bench/instructions.py
 
 # SkyPilot's own tests: plainly, and on both backends.
 upstream: $(VENV)/.built
-	$(BIN)/python tools/upstream.py --work .work/upstream
+	$(BIN)/python tools/check/upstream.py --work .work/upstream
 
 # Three SkyPilots, three double runs in a row of each, in one process and with two workers.
 WORKERS = -- -n 2 --dist loadgroup -s
 upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built
-	$(BIN)/python tools/upstream.py --work .work/upstream --runs 3
-	$(BIN)/python tools/upstream.py --work .work/upstream --runs 3 $(WORKERS)
+	$(BIN)/python tools/check/upstream.py --work .work/upstream --runs 3
+	$(BIN)/python tools/check/upstream.py --work .work/upstream --runs 3 $(WORKERS)
 	for release in 0.10.5 0.12.3; do \
-		run="$(BIN)/python tools/upstream.py --work .work/upstream --runs 3"; \
+		run="$(BIN)/python tools/check/upstream.py --work .work/upstream --runs 3"; \
 		run="$$run --release $$release --python .venv-$$release/bin/python"; \
 		$$run && $$run $(WORKERS) || exit; \
 	done
@@ -149,7 +154,7 @@ upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built
 # SkyPilots, CPythons, wrapts and pytests, in environments under .work/matrix: what a release runs.
 # Hours; ONLY="py3.9 nightly" runs the cells with one of these in their names.
 ONLY =
-MATRIX = PATH="$(CURDIR)/$(NOX)/bin:$$PATH" $(NOX)/bin/python tools/matrix.py
+MATRIX = PATH="$(CURDIR)/$(NOX)/bin:$$PATH" $(NOX)/bin/python tools/release/matrix.py
 matrix: $(NOX)/.requirements
 	$(MATRIX) $(ONLY)
 
@@ -159,7 +164,7 @@ matrix-nightly: $(NOX)/.requirements
 
 # The table of docs/double-run.md: what a wrong candidate is caught by.
 planted: $(VENV)/.built
-	$(BIN)/python tools/planted.py
+	$(BIN)/python tools/check/planted.py
 
 # The sdist holds all that a build needs but the crates, which the build above has fetched.
 sdist-test: $(VENV)/.built
@@ -168,7 +173,7 @@ sdist-test: $(VENV)/.built
 	cd .work/sdist && tar xzf *.tar.gz
 	cd .work/sdist/sky_rs_patch-* && CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=$(CURDIR)/rust/target \
 		$(CURDIR)/$(BIN)/maturin build --release --locked -q -i $(CURDIR)/$(BIN)/python -o ../out
-	$(BIN)/python tools/same_wheel.py dist/*.whl .work/sdist/out/*.whl
+	$(BIN)/python tools/check/same_wheel.py dist/*.whl .work/sdist/out/*.whl
 
 # Every route against its original and its bounds, end to end; from another folder, as the demo.
 bench: $(VENV)/.built
@@ -182,7 +187,7 @@ bench-peers: $(VENV)/.built requirements/bench.txt
 	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python -r requirements/bench.txt
 	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python --reinstall --no-deps dist/*.whl
 	mkdir -p .work/bench
-	cd $(VENV) && ../.venv-bench/bin/python ../tools/bench_peers.py --json ../.work/bench/peers.json
+	cd $(VENV) && ../.venv-bench/bin/python ../tools/bench/bench_peers.py --json ../.work/bench/peers.json
 
 # The algorithms by themselves.
 bench-core: $(VENV)/.tools
@@ -191,8 +196,8 @@ bench-core: $(VENV)/.tools
 # A real API server: requests a second, CPU seconds and memory. Wants a quiet machine: half an hour.
 server-bench: $(VENV)/.built
 	mkdir -p .work
-	$(BIN)/python tools/server_bench.py --rounds 5 --json .work/server-bench.json
-	$(BIN)/python tools/server_bench.py --memory 10000 --json .work/server-memory.json
+	$(BIN)/python tools/bench/server_bench.py --rounds 5 --json .work/server-bench.json
+	$(BIN)/python tools/bench/server_bench.py --memory 10000 --json .work/server-memory.json
 
 clean:
 	rm -rf $(VENV) $(NOX) $(CHECKS_VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

@@ -1,8 +1,8 @@
-"""The environments of `make matrix`: a session a cell of tools/matrix_cells.py.
+"""The environments of `make matrix`: a session a cell of tools/release/matrix_cells.py.
 
 Each session makes an environment from its locked requirements, installs the wheel for its
 CPython and runs the cell's tests there; what came of it goes to .work/matrix/results, from where
-tools/matrix.py makes its table. `make matrix` is the way to start it.
+tools/release/matrix.py makes its table. `make matrix` is the way to start it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import nox
 
 ROOT = pathlib.Path(__file__).parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "tools" / "release"))
 
 from matrix_cells import (  # noqa: E402
     CELLS,
@@ -38,31 +38,20 @@ SOURCES = ("rust", "sky_rs_patch", "sky_rs_patch.data", "pytest_skyrs", "pyproje
 #: Bytes of memory that a process of the property tests may ask for; a browser asks for more.
 MEMORY = 8_000_000_000
 
-#: What pytest is told, from inside tests/.
+#: What pytest is told, from the root.
 SELECTIONS = {
-    # `checked` is for a build that no wheel is of. Planted errors prove the tests, which
-    # `make test` does.
-    SHIM: [
-        *("--ignore-glob=test_properties*", "--ignore-glob=test_planted*"),
-        *("--ignore=plugin", "--ignore=checked"),
-    ],
+    # Planted errors prove the tests, which `make test` does; `checked` is for a build that no wheel
+    # is of.
+    SHIM: [f"tests/{name}" for name in ("shim", "guards", "fingerprints", "faults", "bench")],
     PROXIES: [
-        f"test_{name}.py"
-        for name in (
-            *("proxy", "switch", "register", "finder", "pins", "guards", "guards_code", "snapshot"),
-            *("rust_fallback", "stale_copies", "status", "entry_points", "fork"),
-            *("faults_import", "faults_threads", "faults_signals", "routes_exist"),
-        )
+        *(f"tests/shim/test_{name}.py" for name in ("proxy", "switch", "register", "finder")),
+        *(f"tests/shim/test_{name}.py" for name in ("rust_fallback", "stale_copies", "status")),
+        *(f"tests/shim/test_{name}.py" for name in ("entry_points", "fork", "routes_exist")),
+        *(f"tests/guards/test_{name}.py" for name in ("pins", "guards", "guards_code", "snapshot")),
+        *(f"tests/faults/test_faults_{name}.py" for name in ("import", "threads", "signals")),
     ],
-    PROPERTIES: [
-        *("-k", "not noticed"),
-        *sorted(
-            path.name
-            for path in (ROOT / "tests").glob("test_properties*.py")
-            if not path.name.startswith("test_properties_planted")
-        ),
-    ],
-    PLUGIN: ["-m", "not slow", "plugin"],
+    PROPERTIES: ["-k", "not noticed", "tests/routes"],
+    PLUGIN: ["-m", "not slow", "tests/plugin"],
 }
 
 nox.options.default_venv_backend = "uv"
@@ -112,7 +101,7 @@ def run_cell(session: nox.Session, cell: Cell) -> None:
         shutil.rmtree(home, ignore_errors=True)
     python = find_python(cell.python)
     if python is None:
-        # tools/matrix.py says so, and fails unless the cell is optional.
+        # tools/release/matrix.py says so, and fails unless the cell is optional.
         session.skip(f"there is no CPython {cell.python} here")
     lock = ROOT / "requirements" / "matrix" / f"skypilot-{cell.skypilot}.txt"
     if cell.skypilot == "nightly" and NIGHTLY_VARIABLE in os.environ:
@@ -127,17 +116,21 @@ def run_cell(session: nox.Session, cell: Cell) -> None:
     session.install("-q", "--compile-bytecode", "--reinstall", "--no-deps", str(built))
 
     home.mkdir(parents=True, exist_ok=True)
-    session.chdir(ROOT / "tests")
-    versions = session.run("python", str(ROOT / "tools" / "matrix.py"), "--versions", silent=True)
+    session.chdir(WORK)
+    versions = session.run(
+        "python", str(ROOT / "tools" / "release" / "matrix.py"), "--versions", silent=True
+    )
     status = session.run("python", "-m", "sky_rs_patch", "status", "--json", silent=True)
     made = {"versions": json.loads(str(versions)), "status": json.loads(str(status))}
     (home / "cell.json").write_text(json.dumps(made, indent=1))
     extra = os.environ.get("MATRIX_PYTEST", "").split()
+    # By pytest's own script: `python -m pytest` would import the sources, which have no extension.
+    session.chdir(ROOT)
     for suite in suites:
         (home / f"{suite}.xml").unlink(missing_ok=True)
         limited = ["prlimit", f"--as={MEMORY}"] if suite == PROPERTIES else []
         session.run(
-            *(*limited, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(*limited, "pytest", "-q", "-p", "no:cacheprovider"),
             *("-n", "2", "--dist", "loadfile", f"--junitxml={home / suite}.xml", *extra),
             *SELECTIONS[suite],
             external=bool(limited),

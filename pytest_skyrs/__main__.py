@@ -8,7 +8,7 @@ import sys
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    from pytest_skyrs import _replay
+    from pytest_skyrs._modes import replay as _replay
 
     parser = argparse.ArgumentParser(prog="python -m pytest_skyrs")
     commands = parser.add_subparsers(dest="command", required=True)

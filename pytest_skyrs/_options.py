@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_skyrs import _names
+from pytest_skyrs._model import verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DEFAULT_FAIL_ON = (*(_names.DIVERGED, _names.UNSTABLE, _names.CRASHED, _names.COLLECTION),)
+_DEFAULT_FAIL_ON = (*(verdicts.DIVERGED, verdicts.UNSTABLE, verdicts.CRASHED, verdicts.COLLECTION),)
 
 
 _FOR_SESSIONS = ("json", "html", "known", "update_known", "cov", "side_by_side", "keep")
@@ -73,7 +73,7 @@ def add(parser: pytest.Parser) -> None:
         "--skyrs-known",
         metavar="FILE",
         type=Path,
-        help=f"known differences (default: {_names.KNOWN_FILE} at the root, if it is there)",
+        help=f"known differences (default: {verdicts.KNOWN_FILE} at the root, if it is there)",
     )
     option(
         "--skyrs-update-known",
@@ -94,7 +94,7 @@ def add(parser: pytest.Parser) -> None:
     option(
         "--skyrs-ports",
         metavar="PORTS",
-        default=",".join(map(str, _names.PORTS)),
+        default=",".join(map(str, verdicts.PORTS)),
         help="ports on which nobody may listen when an arm starts (default: %(default)s)",
     )
     option(
@@ -133,7 +133,7 @@ class Options:
         """Where known differences are listed."""
         if self.known is not None:
             return self.known
-        default = Path(config.rootpath / _names.KNOWN_FILE)
+        default = Path(config.rootpath / verdicts.KNOWN_FILE)
         return default if default.is_file() else None
 
 
@@ -199,9 +199,9 @@ def refuse_unused(config: pytest.Config) -> None:
 def _fail_on(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
-        if name not in _names.ALL:
+        if name not in verdicts.ALL:
             raise pytest.UsageError(
-                f"--skyrs-fail-on: {name!r} is no verdict; there are {', '.join(_names.ALL)}"
+                f"--skyrs-fail-on: {name!r} is no verdict; there are {', '.join(verdicts.ALL)}"
             )
     return names
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-    from pytest_skyrs._arm import Recorder, StaleProcess
+    from pytest_skyrs._arm.session import Recorder, StaleProcess
 
 
 class _Session:
@@ -38,11 +38,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Enables the routes before the first conftest can import SkyPilot."""
     known = early_config.known_args_namespace
     if known.skyrs_arm is not None:
-        from pytest_skyrs import _arm
+        from pytest_skyrs._arm import session
 
         try:
             _join_arm(known.skyrs_arm)
-        except _arm.StaleProcess as problem:
+        except session.StaleProcess as problem:
             _Session.refusal = problem
             # Nothing of the suite is to be imported.
             known.noconftest = True
@@ -60,23 +60,23 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if len(modes) > 1:
         raise pytest.UsageError(f"{' and '.join(modes)} don't go together; give one of them")
     if known.skyrs_backend is not None or known.skyrs_shadow or known.skyrs_both == "inline":
-        from pytest_skyrs import _arm
+        from pytest_skyrs._arm import session
 
-        _arm.join(known.skyrs_backend or "rust")
+        session.join(known.skyrs_backend or "rust")
 
 
 def _join_arm(text: str) -> None:
-    from pytest_skyrs import _arm
-    from pytest_skyrs._settings import ArmSettings
+    from pytest_skyrs._arm import session
+    from pytest_skyrs._model.settings import ArmSettings
 
     settings = ArmSettings.from_option(text)
     coverage = None
     if settings.coverage:
-        from pytest_skyrs._coverage import BodyCoverage
+        from pytest_skyrs._arm.body_coverage import BodyCoverage
 
         coverage = BodyCoverage()
-    _arm.join(settings.backend, settings)
-    _Session.recorder = _arm.Recorder(settings, lambda nodeid, record: None)
+    session.join(settings.backend, settings)
+    _Session.recorder = session.Recorder(settings, lambda nodeid, record: None)
     _Session.recorder.start(coverage)
 
 
@@ -85,14 +85,14 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     """Settles options before other plugins look at them."""
     options = config.option
     if options.skyrs_arm is not None:
-        from pytest_skyrs import _arm
-        from pytest_skyrs._settings import ArmSettings
+        from pytest_skyrs._arm import session
+        from pytest_skyrs._model.settings import ArmSettings
 
-        _arm.adapt_options(config, ArmSettings.from_option(options.skyrs_arm))
+        session.adapt_options(config, ArmSettings.from_option(options.skyrs_arm))
     elif options.skyrs_both == "inline":
-        from pytest_skyrs import _arm
+        from pytest_skyrs._arm import session
 
-        _arm.fix_seeds(options, options.skyrs_seed or 0)
+        session.fix_seeds(options, options.skyrs_seed or 0)
     elif options.skyrs_both == "sessions" and not options.collectonly:
         # The arms distribute, not we.
         options.skyrs_distributed = any(
@@ -116,56 +116,56 @@ def pytest_configure(config: pytest.Config) -> None:
     if options.skyrs_arm is not None:
         _configure_arm(config)
     elif options.skyrs_selftest:
-        from pytest_skyrs._selftest import SelfTest
+        from pytest_skyrs._modes.selftest import SelfTest
 
         config.pluginmanager.register(SelfTest(config), "skyrs-selftest")
     elif options.skyrs_both == "inline":
         from pytest_skyrs import _options
-        from pytest_skyrs._inline import Inline
+        from pytest_skyrs._modes.inline import Inline
 
         config.pluginmanager.register(Inline(config, _options.read(config)), "skyrs-inline")
     elif options.skyrs_both is not None and not options.collectonly:
         from pytest_skyrs import _options
-        from pytest_skyrs._parent import Parent
+        from pytest_skyrs._controller.controller import Parent
 
         config.pluginmanager.register(Parent(config, _options.read(config)), "skyrs-parent")
     elif options.skyrs_shadow:
-        from pytest_skyrs._shadow import Shadow
+        from pytest_skyrs._modes.shadow import Shadow
 
         config.pluginmanager.register(Shadow(config), "skyrs-shadow")
 
 
 def _configure_arm(config: pytest.Config) -> None:
-    from pytest_skyrs import _arm, _record
-    from pytest_skyrs._settings import ArmSettings
+    from pytest_skyrs._arm import record_report, session
+    from pytest_skyrs._model.settings import ArmSettings
 
     settings = ArmSettings.from_option(config.option.skyrs_arm)
     register = config.pluginmanager.register
     if _Session.refusal is not None:
-        register(_arm.Refusal(_Session.refusal), "skyrs-refusal")
+        register(session.Refusal(_Session.refusal), "skyrs-refusal")
         return
-    register(_arm.Selection(settings), "skyrs-selection")
+    register(session.Selection(settings), "skyrs-selection")
     recorder = _Session.recorder
     assert recorder is not None
     if hasattr(config, "workerinput"):
 
         def send(nodeid: str, record: dict[str, Any]) -> None:
-            config.hook.pytest_runtest_logreport(report=_record.make(nodeid, record))
+            config.hook.pytest_runtest_logreport(report=record_report.make(nodeid, record))
 
         recorder.emit_to(send)
         register(recorder, "skyrs-recorder")
-        register(_arm.Protocol(recorder), "skyrs-protocol")
-        register(_arm.Remote(config, recorder), "skyrs-remote")
+        register(session.Protocol(recorder), "skyrs-protocol")
+        register(session.Remote(config, recorder), "skyrs-remote")
         recorder.configured(config)
     elif config.getoption("dist", "no") != "no":
         recorder.leave()
-        register(_arm.Writer(settings, config, None), "skyrs-writer")
+        register(session.Writer(settings, config, None), "skyrs-writer")
     else:
-        writer = _arm.Writer(settings, config, recorder)
+        writer = session.Writer(settings, config, recorder)
         recorder.emit_to(writer.record)
         # The writer's last word is the recorder's.
         register(recorder, "skyrs-recorder")
-        register(_arm.Protocol(recorder), "skyrs-protocol")
+        register(session.Protocol(recorder), "skyrs-protocol")
         register(writer, "skyrs-writer")
         recorder.configured(config)
 
@@ -173,11 +173,11 @@ def _configure_arm(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_to_serializable(report: object) -> dict[str, Any] | None:
     """Records travel through xdist as reports."""
-    if type(report).__module__ != "pytest_skyrs._record":
+    if type(report).__module__ != "pytest_skyrs._arm.record_report":
         return None
-    from pytest_skyrs import _record
+    from pytest_skyrs._arm import record_report
 
-    return _record.to_serializable(report)
+    return record_report.to_serializable(report)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -185,9 +185,9 @@ def pytest_report_from_serializable(data: dict[str, Any]) -> object:
     """And back."""
     if data.get("$report_type") != "SkyrsRecord":
         return None
-    from pytest_skyrs import _record
+    from pytest_skyrs._arm import record_report
 
-    return _record.from_serializable(data)
+    return record_report.from_serializable(data)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -198,9 +198,9 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     verdict = getattr(report, "skyrs_verdict", None)
     if verdict is None:
         return None
-    from pytest_skyrs import _summary
+    from pytest_skyrs._report import terminal
 
-    return _summary.status(report, verdict)
+    return terminal.status(report, verdict)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -213,7 +213,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     """Shows what was routed in this process; workers of xdist count for themselves."""
     if config.getoption("skyrs_backend") is None or os.environ.get("PYTEST_XDIST_WORKER"):
         return
-    from sky_rs_patch import _status, status
+    from sky_rs_patch import _testing, status
 
     terminalreporter.section("skyrs: routes")
-    terminalreporter.write_line(_status.table(status()["routes"]))
+    terminalreporter.write_line(_testing.table(status()["routes"]))

@@ -9,6 +9,8 @@ rewrite assertions here, without this word: PYTEST_DONT_REWRITE.
 
 from __future__ import annotations
 
+from sky_rs_patch._base.names import __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sky_rs_patch._api import (
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
         status,
         unregister,
     )
-
-__version__ = "0.1.0"
 
 __all__ = (
     "__version__",

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     status.add_argument("--json", action="store_true", help="print a JSON object")
     status.add_argument("--from", dest="directory", metavar="DIR", help="read counters from DIR")
     status.set_defaults(run=_status)
-    from sky_rs_patch import _fingerprints_report
+    from sky_rs_patch._cli import fingerprints
 
     known = commands.add_parser(
         "fingerprints",
@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         description="Says of a SkyPilot which functions are those that the routes were made for, "
         "and shows what changed in the others. Nothing of SkyPilot is imported.",
     )
-    _fingerprints_report.add_options(known)
-    known.set_defaults(run=_fingerprints_report.run)
+    fingerprints.add_options(known)
+    known.set_defaults(run=fingerprints.run)
     demo = commands.add_parser("demo", help="a real API server, served by Rust: see the README")
     demo.add_argument("--home", metavar="DIR", help="use this home directory, and keep it")
     demo.set_defaults(run=_demo)
@@ -61,11 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from sky_rs_patch import _stats, _status
+    from sky_rs_patch._binding import counters
+    from sky_rs_patch._runtime import status as _status
 
     if options.directory is not None:
         try:
-            processes = _stats.read(options.directory)
+            processes = counters.read(options.directory)
         except (OSError, ValueError) as error:
             print(
                 f"sky_rs_patch: error: no counters in {options.directory}: {error}", file=sys.stderr
@@ -73,8 +74,10 @@ def _status(options: argparse.Namespace) -> int:
             return 1
         return _print_processes(processes, as_json=options.json)
 
-    from sky_rs_patch import _environment, _finder, _switch, enable
+    from sky_rs_patch import _finder, enable
     from sky_rs_patch import status as collect
+    from sky_rs_patch._base import switch as _switch
+    from sky_rs_patch._cli import site_hook
 
     try:
         enable()
@@ -93,7 +96,7 @@ def _status(options: argparse.Namespace) -> int:
                 continue
             problems.append(f"{module} can't be imported: {type(error).__name__}: {error}")
     result = collect(stale=True)
-    switch = _environment.switch()
+    switch = site_hook.switch()
     result["environment"] = str(switch) if switch else None
     result["import_problems"] = problems
     if options.json:
@@ -123,9 +126,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _print_processes(processes: list[dict[str, Any]], *, as_json: bool) -> int:
-    from sky_rs_patch import _stats, _status
+    from sky_rs_patch._binding import counters
+    from sky_rs_patch._runtime import status as _status
 
-    total = _stats.total(processes)
+    total = counters.total(processes)
     if as_json:
         print(
             json.dumps(
@@ -139,7 +143,7 @@ def _print_processes(processes: list[dict[str, Any]], *, as_json: bool) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from sky_rs_patch import _demo
+    from sky_rs_patch._cli import demo as _demo
 
     return _demo.run(home=options.home)
 

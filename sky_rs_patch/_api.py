@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Callable
 
-from sky_rs_patch import _engine, _fingerprints, _opt_in
-from sky_rs_patch._registry import RegisteredRoute, registry
+from sky_rs_patch._fingerprints import compute
+from sky_rs_patch._routes import opt_in as _opt_in
+from sky_rs_patch._routes.registry import RegisteredRoute, registry
+from sky_rs_patch._runtime import installer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,26 +28,26 @@ def enable(*, opt_in: Iterable[str] = ()) -> None:
         ValueError: if ``SKYPILOT_USE_RUST`` has a value that isn't a switch value, or if
             ``opt_in`` or ``SKY_RS_ENABLE`` names an unknown route.
     """
-    _engine.enable(opt_in)
+    installer.enable(opt_in)
 
 
 def disable() -> None:
     """Puts the very originals back, and stops watching imports. Disabling twice is harmless."""
-    _engine.disable()
+    installer.disable()
 
 
 @contextlib.contextmanager
 def enabled(*, opt_in: Iterable[str] = ()) -> Iterator[None]:
     """Enables for the length of a ``with`` block; what was enabled before stays so."""
-    before, chosen = _engine.is_enabled(), _opt_in.chosen
-    _engine.enable(opt_in)
+    before, chosen = installer.is_enabled(), _opt_in.chosen
+    installer.enable(opt_in)
     try:
         yield
     finally:
         if before:
-            _engine.choose(chosen)
+            installer.choose(chosen)
         else:
-            _engine.disable()
+            installer.disable()
 
 
 def status(*, stale: bool = False) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def status(*, stale: bool = False) -> dict[str, Any]:
         (``active``, ``inactive`` or ``absent``), ``reason``, ``calls`` (``{"rust": n,
         "python": n}``) and ``declines`` (``{reason: n}``).
     """
-    from sky_rs_patch import _status
+    from sky_rs_patch._runtime import status as _status
 
     return _status.collect(stale=stale)
 
@@ -105,7 +107,7 @@ def register(
         target, lambda: candidate, fingerprints, reads, "register()", pure=pure, raises=raises
     )
     registry.add(route, replace=replace)
-    _engine.refresh(target)
+    installer.refresh(target)
 
 
 def unregister(target: str) -> None:
@@ -115,7 +117,7 @@ def unregister(target: str) -> None:
         KeyError: if no route is registered for the target.
     """
     registry.remove(target)
-    _engine.refresh(target)
+    installer.refresh(target)
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
@@ -125,6 +127,6 @@ def fingerprint(function: Callable[..., Any]) -> str:
         ValueError: if it is no plain function, or its source can't be found.
     """
     try:
-        return _fingerprints.fingerprint(getattr(function, "__wrapped__", function))
-    except _fingerprints.Unknown as error:
+        return compute.fingerprint(getattr(function, "__wrapped__", function))
+    except compute.Unknown as error:
         raise ValueError(str(error)) from None

@@ -1,4 +1,4 @@
-"""The import hook: tells the engine when a target module has been executed.
+"""Import hook: tells the installer when a target module has been executed.
 
 It knows names and nothing else. It imports neither wrapt nor the extension, it never lets an
 error of ours into the user's import, and since it stays on ``sys.meta_path`` it sees reloads
@@ -10,24 +10,25 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
+from sky_rs_patch._base.names import VIRTUAL_MODULE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-#: Set in the environment of a program that ``python -m sky_rs_patch.activate`` runs, and read
-#: by ``zz_sky_rs_patch.pth`` in every child interpreter.
-ACTIVE_VARIABLE = "SKY_RS_PATCH_ACTIVE"
-
-VIRTUAL_MODULE = "sky.utils.rust_fallback"
+#: Who is told of an executed target module, and who fills the virtual one. By name, since they are
+#: above this module: neither may be imported before SkyPilot is.
+MODULE_LISTENER = ("sky_rs_patch._runtime.installer", "module_loaded")
+VIRTUAL_MODULE_MAKER = ("sky_rs_patch._runtime.virtual_module", "populate")
 
 #: Modules of this project's own routes.
 OWN_MODULES = frozenset(
     {"sky.utils.common_utils", "sky.utils.subprocess_utils", "sky.utils.yaml_utils"}
 )
 
-#: Modules to tell the engine about. Registered routes add theirs.
+#: Modules to tell the installer about. Registered routes add theirs.
 watched: set[str] = set(OWN_MODULES)
 
 
@@ -60,9 +61,7 @@ class _VirtualLoader:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        from sky_rs_patch import _rust_fallback
-
-        _rust_fallback.populate(module)
+        _call(VIRTUAL_MODULE_MAKER, module)
 
 
 class Finder:
@@ -134,26 +133,17 @@ def is_installed() -> bool:
 
 def _tell(module: ModuleType) -> None:
     try:
-        from sky_rs_patch import _engine
-
-        _engine.module_loaded(module)
+        _call(MODULE_LISTENER, module)
     except Exception as error:
+        from sky_rs_patch._base.warn import complain
+
         complain(f"{module.__name__} stays on Python: {error}")
 
 
-def complain(message: str) -> None:
-    """Warns the user, whatever the warning filters make of it, and where it can be read."""
-    import contextlib
-    import warnings
+def _call(name: tuple[str, str], module: ModuleType) -> None:
+    import importlib
 
-    # A daemon may have closed its standard error, and `warnings.showwarning` may be anybody's:
-    # neither must break somebody's import.
-    with contextlib.suppress(Exception):
-        try:
-            warnings.warn(f"sky_rs_patch: {message}", RuntimeWarning, stacklevel=2)
-        except RuntimeWarning:
-            # The filters turn warnings into errors.
-            sys.stderr.write(f"sky_rs_patch: {message}\n")
+    getattr(importlib.import_module(name[0]), name[1])(module)
 
 
 def _relieve_waiting() -> None:

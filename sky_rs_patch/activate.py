@@ -11,7 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from sky_rs_patch import _environment, _finder, _opt_in, _switch
+from sky_rs_patch._base import switch
+from sky_rs_patch._base.names import ACTIVE_VARIABLE
+from sky_rs_patch._cli import site_hook
+from sky_rs_patch._routes import opt_in
 
 _NAME = "sky_rs_patch.activate"
 
@@ -23,10 +26,10 @@ With a program: run it with SkyPilot's utilities served by Rust, as if Python ha
 with these arguments itself; Python processes that it starts are served, too.
 
 Without: switch this Python environment on for every later interpreter
-({_environment.SWITCH} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
+({site_hook.SWITCH} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
 
-{_switch.VARIABLE}=0 keeps everything on Python while the switch is on.
-{_opt_in.VARIABLE}={",".join(_opt_in.NAMES)} also serves what isn't exact in effect.
+{switch.VARIABLE}=0 keeps everything on Python while the switch is on.
+{opt_in.VARIABLE}={",".join(opt_in.NAMES)} also serves what isn't exact in effect.
 """
 
 
@@ -36,8 +39,8 @@ def main(arguments: list[str]) -> int:
         print(_USAGE, end="")
         return 0
     try:
-        _switch.current()
-        _opt_in.current()
+        switch.current()
+        opt_in.current()
     except ValueError as error:
         return _fail(str(error))
     if not arguments:
@@ -47,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 def _switch_on() -> int:
     try:
-        path, new = _environment.turn_on()
+        path, new = site_hook.turn_on()
     except (OSError, LookupError) as error:
         return _fail(f"the environment {sys.prefix} can't be switched on: {error}")
     print(f"{'wrote' if new else 'unchanged'}: {path}")
@@ -58,16 +61,16 @@ def _switch_on() -> int:
 
 def _run(arguments: list[str]) -> int:
     """Becomes the interpreter of a program; returns only if it can't."""
-    if _environment.child_hook() is None and _environment.switch() is None:
-        directories = ", ".join(map(str, _environment.site_directories())) or "none"
+    if site_hook.child_hook() is None and site_hook.switch() is None:
+        directories = ", ".join(map(str, site_hook.site_directories())) or "none"
         return _fail(
-            f"{_environment.CHILD_HOOK} is in none of the directories in which {sys.executable} "
+            f"{site_hook.CHILD_HOOK} is in none of the directories in which {sys.executable} "
             f"looks at its start ({directories}): "
             "install sky-rs-patch with pip into this environment, and don't use -S"
         )
     # Becoming the interpreter of the program, rather than running it in here, leaves argv,
     # __main__, tracebacks, signals and exit codes to Python itself.
-    os.environ[_finder.ACTIVE_VARIABLE] = "1"
+    os.environ[ACTIVE_VARIABLE] = "1"
     # Under the name by which this interpreter was called, since its messages show it.
     name = (*_original_arguments(), sys.executable)[0]
     command = [name, *_interpreter_options(), *arguments]

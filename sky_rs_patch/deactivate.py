@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sky_rs_patch import _environment
+from sky_rs_patch._cli import site_hook
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
         )
         return 0 if arguments[0] in ("-h", "--help") else 2
     try:
-        removed = _environment.turn_off()
+        removed = site_hook.turn_off()
     except OSError as error:
         print(f"sky_rs_patch.deactivate: error: {error}", file=sys.stderr)
         return 1

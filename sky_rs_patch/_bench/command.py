@@ -65,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of the routes count processor time: steadier where others use the machine, too",
     )
     parser.add_argument(
-        "--server", metavar="F", help="add the results of tools/server_bench.py, JSON"
+        "--server", metavar="F", help="add the results of tools/bench/server_bench.py, JSON"
     )
     parser.add_argument("--peers", metavar="DIR", help=argparse.SUPPRESS)
 
@@ -125,7 +125,7 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
     """
     chosen = _check(options)
     plan = _Plan(options)
-    from sky_rs_patch import _extension
+    from sky_rs_patch._binding import extension
 
     facts = machine.facts()
     warnings = machine.noise(
@@ -138,7 +138,7 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": facts,
         "versions": machine.versions(),
-        "build": _extension.build_info(),
+        "build": extension.build_info(),
         "settings": {"quick": options.quick, **vars(plan)},
         "warnings": warnings,
         "end_to_end": [],

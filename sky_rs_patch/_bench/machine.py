@@ -37,9 +37,9 @@ def facts() -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """What is installed."""
-    from sky_rs_patch import _status
+    from sky_rs_patch._runtime import status
 
-    result = {"python": platform.python_version(), "skypilot": _status._skypilot_version()}
+    result = {"python": platform.python_version(), "skypilot": status._skypilot_version()}
     for name in ("sky-rs-patch", "wrapt", "pyperf", "pyyaml", "psutil", "jsonschema"):
         try:
             result[name] = metadata.version(name)

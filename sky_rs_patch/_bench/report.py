@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", metavar="F", help="write a page there")
     parser.add_argument("--markdown", metavar="F", help="write Markdown there, '-' for stdout")
     parser.add_argument(
-        "--server", metavar="F", help="add the results of tools/server_bench.py, JSON"
+        "--server", metavar="F", help="add the results of tools/bench/server_bench.py, JSON"
     )
 
 

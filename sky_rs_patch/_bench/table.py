@@ -221,7 +221,7 @@ def _plain(value: Any) -> str:
 
 def render(result: dict[str, Any]) -> str:
     """The tables as plain text."""
-    from sky_rs_patch._status import aligned
+    from sky_rs_patch._runtime.status import aligned
 
     parts = []
     for section in sections(result):

@@ -16,9 +16,9 @@ import time
 import timeit
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from sky_rs_patch import _engine
 from sky_rs_patch._bench.workloads import HOMES
-from sky_rs_patch._registry import registry
+from sky_rs_patch._routes.registry import registry
+from sky_rs_patch._runtime import installer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def find(function: str) -> Found | None:
         target = f"{home}.{function}"
         if not hasattr(found, "_self_route"):
             known = registry.get(target) is not None
-            why = _engine.refusals().get(target) if known else "this build has no route for it"
+            why = installer.refusals().get(target) if known else "this build has no route for it"
             return Found(target, found, None, why or "it isn't routed")
         return Found(target, found.__wrapped__, found, None)
     return None
@@ -66,7 +66,7 @@ def native_name(found: Found) -> str:
     route = registry.get(found.target)
     natives = getattr(route, "natives", None)
     if natives:
-        return str(natives[_engine.known_variant(found.original, found.target)])
+        return str(natives[installer.known_variant(found.original, found.target)])
     return found.target.rpartition(".")[2]
 
 
@@ -174,9 +174,9 @@ def check_release_build() -> None:
     Raises:
         RuntimeError: if the extension is missing or no release build.
     """
-    from sky_rs_patch import _extension
+    from sky_rs_patch._binding import extension
 
-    profile = _extension.build_info().get("profile")
+    profile = extension.build_info().get("profile")
     if profile != "release":
         raise RuntimeError(
             f"times of a {profile or 'missing'} build say nothing; build the extension with "

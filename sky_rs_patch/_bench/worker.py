@@ -144,9 +144,9 @@ def _others(
     peers: Peers,
 ) -> list[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
     """The bare native function, the bound, and the peers."""
-    from sky_rs_patch import _extension
+    from sky_rs_patch._binding import extension
 
-    module = _extension.load().module
+    module = extension.load().module
     others: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
     if found.proxy is not None and not workload.declined:
         bare = getattr(module, timing.native_name(found), None)
@@ -168,9 +168,9 @@ def _calls(job: dict[str, Any]) -> dict[str, list[float]]:
 
     import wrapt
 
-    from sky_rs_patch import _extension, _proxy
+    from sky_rs_patch._binding import extension, proxies
 
-    native: Any = _extension.load().module
+    native: Any = extension.load().module
 
     def truncate(s: str, max_length: int = 35) -> str:
         return s
@@ -182,7 +182,7 @@ def _calls(job: dict[str, Any]) -> dict[str, list[float]]:
     functions = {
         "plain Python function": truncate,
         "wrapt.FunctionWrapper": wrapt.FunctionWrapper(truncate, through),
-        "proxy": _proxy.kind().cls(route),
+        "proxy": proxies.kind().cls(route),
         "bare native function": native.truncate_long_string,
         "empty native call": native.limit_empty,
     }

@@ -33,7 +33,8 @@ class Entry:
 
     def made(self, subjects: list[Subject]) -> dict[str, Any]:
         """The run so far."""
-        from sky_rs_patch import _native, _status
+        from sky_rs_patch import _native
+        from sky_rs_patch._runtime import status
 
         build = _native.build_info()
         return {
@@ -44,7 +45,7 @@ class Entry:
             "CPU seconds": round(time.process_time() - self._clock[1]),
             "versions": {
                 "python": platform.python_version(),
-                "skypilot": _status._skypilot_version(),
+                "skypilot": status._skypilot_version(),
                 **{name: importlib.metadata.version(name) for name in PACKAGES},
                 "extension": f"{build['version']} ({build['profile']}, {build['commit']})",
             },

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from pytest_skyrs._run import TestRun
+from pytest_skyrs._model.test_run import TestRun
 
 NODEID = "test_it.py::test"
 

@@ -30,7 +30,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import run_code
 
-from pytest_skyrs._canonical import Canonical, fields, type_name
+from pytest_skyrs._model.canonical import Canonical, fields, type_name
 
 canonical = Canonical()
 digest, describe = canonical.digest, canonical.describe
@@ -373,7 +373,7 @@ def test_many_values_are_bounded():
 
 VALUES = """
 import collections, dataclasses, datetime, enum, fractions, hashlib, pathlib, re, sys
-from pytest_skyrs._canonical import Canonical
+from pytest_skyrs._model.canonical import Canonical
 
 class Plain:
     def __init__(self, names):

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from runs import call, reports, run
 
-from pytest_skyrs._compare import Observable, View, differences, show
-from pytest_skyrs._run import TestRun
+from pytest_skyrs._model.compare import Observable, View, differences, show
+from pytest_skyrs._model.test_run import TestRun
 
 TEXTS = ["outcome", "exception", "stdout", "stderr", "logs", "warnings"]
 CALL, SEQUENCE, RESULTS = (Observable(kind, "m.f") for kind in ("call", "sequence", "results"))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_skyrs import _github, _names
-from pytest_skyrs._results import Results
+from pytest_skyrs._model import verdicts
+from pytest_skyrs._report import github
+from pytest_skyrs._report.results import Results
 
 HOSTILE = [
     "plain",
@@ -35,7 +36,7 @@ def divergence(**more):
     }
 
 
-def row(nodeid="tests/test_it.py::test", verdict=_names.DIVERGED, divergences=()):
+def row(nodeid="tests/test_it.py::test", verdict=verdicts.DIVERGED, divergences=()):
     return {"id": nodeid, "verdict": verdict, "divergences": list(divergences)}
 
 
@@ -50,7 +51,7 @@ class Terminal:
         self.lines.append(line)
 
 
-def parent(*rows, terminal=None, problems=(), fail_on=(_names.DIVERGED, _names.CRASHED)):
+def parent(*rows, terminal=None, problems=(), fail_on=(verdicts.DIVERGED, verdicts.CRASHED)):
     """What of a session is asked for."""
     results = Results(None)
     for each in rows:
@@ -80,7 +81,7 @@ ANNOTATION = re.compile(r"::error file=([^,:]*),title=([^,:]*)::([^\r\n]*)")
 
 
 def test_an_annotation():
-    made = _github.annotation(row(divergences=[divergence(function="m.f", arguments="(1, 2)")]))
+    made = github.annotation(row(divergences=[divergence(function="m.f", arguments="(1, 2)")]))
     assert made == (
         "::error file=tests/test_it.py,title=skyrs%3A diverged%3A tests/test_it.py%3A%3Atest::"
         "m.f(1, 2): python one, rust two"
@@ -88,7 +89,7 @@ def test_an_annotation():
 
 
 def test_an_annotation_without_a_difference():
-    made = _github.annotation(row("test_it.py", _names.CRASHED))
+    made = github.annotation(row("test_it.py", verdicts.CRASHED))
     assert made == "::error file=test_it.py,title=skyrs%3A crashed%3A test_it.py::crashed"
 
 
@@ -97,7 +98,7 @@ def test_an_annotation_without_a_difference():
 @example(HOSTILE[2], HOSTILE[3])
 @example(HOSTILE[7], HOSTILE[6])
 def test_an_annotation_is_one_line_and_can_be_read_back(nodeid, value):
-    made = _github.annotation(row(nodeid, divergences=[divergence(python=value)]))
+    made = github.annotation(row(nodeid, divergences=[divergence(python=value)]))
     assert not set(made) & set("\r\n")
     match = ANNOTATION.fullmatch(made)
     assert match
@@ -111,7 +112,7 @@ def test_an_annotation_is_one_line_and_can_be_read_back(nodeid, value):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_cells_stay_in_their_row(text):
     named = parent(row(text, divergences=[divergence(arguments=text)]), problems=[text])
-    lines = _github.step_summary(named, list(named.verdicts())).split("\n")
+    lines = github.step_summary(named, list(named.verdicts())).split("\n")
     (cells,) = [line for line in lines if "| diverged | stdout" in line]
     assert cells.count("|") == 4
     assert len(cells.splitlines()) == 1
@@ -126,12 +127,12 @@ def test_cells_stay_in_their_row(text):
 def test_a_summary():
     named = parent(
         row("a", divergences=[divergence(), divergence(observable="stderr")]),
-        row("b", _names.SAME),
-        row("c", _names.SAME),
+        row("b", verdicts.SAME),
+        row("c", verdicts.SAME),
         problems=["the rust arm ended early"],
     )
-    shown = [each for each in named.verdicts() if each["verdict"] == _names.DIVERGED]
-    assert _github.step_summary(named, shown) == (
+    shown = [each for each in named.verdicts() if each["verdict"] == verdicts.DIVERGED]
+    assert github.step_summary(named, shown) == (
         "## skyrs: python and rust\n\n"
         "`skyrs: 3 compared, 2 same, 1 diverged`\n\n"
         "| verdict | tests |\n|---|---:|\n| same | 2 |\n| diverged | 1 |\n\n"
@@ -142,7 +143,7 @@ def test_a_summary():
 
 
 def test_a_summary_without_differences():
-    text = _github.step_summary(parent(row("a", _names.SAME)), [])
+    text = github.step_summary(parent(row("a", verdicts.SAME)), [])
     assert "first difference" not in text
     assert "| same | 1 |" in text
 
@@ -153,7 +154,7 @@ def test_only_so_many_are_shown(monkeypatch, tmp_path, count):
     target = tmp_path / "summary"
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
-    _github.write(parent(*(row(f"t{number}") for number in range(count)), terminal=terminal))
+    github.write(parent(*(row(f"t{number}") for number in range(count)), terminal=terminal))
     assert len(terminal.lines) == 51
     text = target.read_text()
     assert text.count("| diverged |") - 1 == 50
@@ -171,20 +172,20 @@ def on_github(monkeypatch, tmp_path):
 def test_only_failing_verdicts_are_annotated(on_github):
     terminal = Terminal()
     on_github.write_text("from another step\n")
-    _github.write(parent(row("a"), row("b", _names.FLAKY), terminal=terminal))
-    assert terminal.lines == [None, _github.annotation(row("a"))]
+    github.write(parent(row("a"), row("b", verdicts.FLAKY), terminal=terminal))
+    assert terminal.lines == [None, github.annotation(row("a"))]
     assert on_github.read_text().startswith("from another step\n## skyrs")
 
 
 def test_without_a_terminal_there_is_a_summary_still(on_github):
-    _github.write(parent(row("a")))
+    github.write(parent(row("a")))
     assert "| a | diverged |" in on_github.read_text()
 
 
 def test_a_summary_that_cannot_be_written_is_a_problem(on_github):
     on_github.mkdir()
     named = parent(row("a"))
-    _github.write(named)
+    github.write(named)
     assert named.problems == [f"GITHUB_STEP_SUMMARY={on_github}: Is a directory"]
 
 
@@ -195,7 +196,7 @@ def test_elsewhere_nothing_is_written(monkeypatch, on_github, value):
     else:
         monkeypatch.setenv("GITHUB_ACTIONS", value)
     terminal = Terminal()
-    _github.write(parent(row("a"), terminal=terminal))
+    github.write(parent(row("a"), terminal=terminal))
     assert terminal.lines == []
     assert not on_github.exists()
 
@@ -203,5 +204,5 @@ def test_elsewhere_nothing_is_written(monkeypatch, on_github, value):
 def test_a_runner_without_a_summary_gets_annotations(monkeypatch, on_github):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     terminal = Terminal()
-    _github.write(parent(row("a"), terminal=terminal))
+    github.write(parent(row("a"), terminal=terminal))
     assert len(terminal.lines) == 2

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_skyrs import _html
+from pytest_skyrs._report import page as _page
 
 PWN = "document.documentElement.setAttribute('data-pwned','1')"
 HOSTILE = [
@@ -99,7 +99,7 @@ class Page(HTMLParser):
 
 
 def parsed(summary):
-    return Page(_html.render(summary)).root
+    return Page(_page.render(summary)).root
 
 
 def data_of(page):
@@ -275,8 +275,8 @@ def assert_harmless(text):
 
 @pytest.mark.parametrize("text", [*HOSTILE, ALL])
 def test_hostile_text_stays_text(text):
-    page = assert_harmless(_html.render(hostile(a_summary(), text)))
-    shown = _html._visible(text)
+    page = assert_harmless(_page.render(hostile(a_summary(), text)))
+    shown = _page._visible(text)
     assert shown in page.one("p", class_="closing").text
     assert shown in page.one("title").text or "nothing" in page.one("title").text
     assert shown in page.one("code", class_="copy").text
@@ -286,7 +286,7 @@ def test_hostile_text_stays_text(text):
 def test_hostile_texts_in_a_diff(text):
     for python, rust in ((text, "harmless"), ("", text), (f"{text}\n{text}", f"{text}\nx{text}")):
         item = divergence(python=python, rust=rust)
-        assert_harmless(_html.render(a_summary(divergences=[item])))
+        assert_harmless(_page.render(a_summary(divergences=[item])))
 
 
 def test_json_block_is_the_data():
@@ -304,13 +304,13 @@ def test_json_block_is_the_data():
 
 
 def test_json_block_of_hostile_data():
-    text = _html.render(hostile(a_summary()))
+    text = _page.render(hostile(a_summary()))
     block = text[text.index('id="data">') + 10 :]
     block = block[: block.index("</script>")]
     assert not set("<>&\u2028\u2029") & set(block)
     assert block.isascii()
     data = json.loads(block)
-    assert data["tests"][0]["id"] == _html._visible(ALL)
+    assert data["tests"][0]["id"] == _page._visible(ALL)
     assert "\\udc80" in data["tests"][0]["id"]
 
 
@@ -335,8 +335,8 @@ def test_policy_names_what_is_inline():
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     script = page.all("script")[-1].text
-    assert f"script-src '{_html._digest(script)}'" in policy
-    assert f"style-src '{_html._digest(page.one('style').text)}'" in policy
+    assert f"script-src '{_page._digest(script)}'" in policy
+    assert f"style-src '{_page._digest(page.one('style').text)}'" in policy
     assert "</" not in script
     # Nothing is fetched.
     assert not re.search(r"@import|url\(|fetch\(|https?:", page.one("style").text + script)
@@ -438,7 +438,7 @@ def test_diff_without_a_text():
 )
 def test_large_texts_are_bounded(python, rust):
     start = time.monotonic()
-    text = _html.render(a_summary(divergences=[divergence(python=python, rust=rust)]))
+    text = _page.render(a_summary(divergences=[divergence(python=python, rust=rust)]))
     assert time.monotonic() - start < 10
     assert len(text) < 600_000
     assert "<del>" in text or "<ins>" in text
@@ -447,7 +447,7 @@ def test_large_texts_are_bounded(python, rust):
 def test_many_large_texts_are_bounded():
     python = "".join(f"{k}{'x' * 1500}\n" for k in range(1000))
     items = [divergence(python=python, rust=python.replace("x", "y"))] * 20
-    text = _html.render(a_summary(divergences=items))
+    text = _page.render(a_summary(divergences=items))
     assert len(text) < 17_000_000
     assert "The page is full" in text
     assert len(Page(text).root.all("details", class_="card")) == 20
@@ -479,10 +479,10 @@ def test_cards():
 
 
 def test_many_cards():
-    items = [divergence(id=f"d{k}") for k in range(_html._MAX_CARDS + 5)]
+    items = [divergence(id=f"d{k}") for k in range(_page._MAX_CARDS + 5)]
     page = parsed(a_summary(divergences=items))
-    assert len(page.all("details", class_="card")) == _html._MAX_CARDS
-    assert len(data_of(page)["cards"]) == _html._MAX_CARDS
+    assert len(page.all("details", class_="card")) == _page._MAX_CARDS
+    assert len(data_of(page)["cards"]) == _page._MAX_CARDS
     assert any("5 more are only in the JSON report" in p.text for p in page.all("p"))
 
 
@@ -532,9 +532,9 @@ BARE = {"schema": 1, "counts": {}, "tests": [], "divergences": [], "routes": {}}
 
 
 def test_bare_summary():
-    page = assert_harmless(_html.render(BARE))
+    page = assert_harmless(_page.render(BARE))
     assert page.one("title").text == "skyrs: nothing diverged"
-    assert_harmless(_html.render({}))
+    assert_harmless(_page.render({}))
 
 
 @pytest.mark.parametrize("gone", ["absent", None, "text", 7, [None], {"x": None}])
@@ -545,12 +545,12 @@ def test_anything_may_be_missing(key, gone):
         del summary[key]
     else:
         summary[key] = gone
-    assert_harmless(_html.render(summary))
+    assert_harmless(_page.render(summary))
 
 
 def test_items_may_lack_everything():
     summary = a_summary(arms=[{}], routes={"f": {}}, divergences=[{}], tests=[{}], resources=[{}])
-    assert_harmless(_html.render(summary))
+    assert_harmless(_page.render(summary))
 
 
 def test_tuples_are_lists():
@@ -562,7 +562,7 @@ def test_tuples_are_lists():
         return value
 
     for summary in (a_summary(), hostile(a_summary())):
-        assert _html.render(with_tuples(summary)) == _html.render(summary)
+        assert _page.render(with_tuples(summary)) == _page.render(summary)
 
 
 def test_counts_of_tests_when_there_are_none():
@@ -575,7 +575,7 @@ def test_counts_of_tests_when_there_are_none():
 def test_summary_is_not_changed():
     summary = a_summary()
     before = copy.deepcopy(summary)
-    _html.render(summary)
+    _page.render(summary)
     assert summary == before
 
 
@@ -594,7 +594,7 @@ def many(count=20_000):
 def test_many_tests():
     summary = many()
     start = time.monotonic()
-    text = _html.render(summary)
+    text = _page.render(summary)
     assert time.monotonic() - start < 10
     assert len(text) < 6_000_000
     assert len(data_of(Page(text).root)["tests"]) == 20_000
@@ -641,7 +641,7 @@ def dump(path, address, *options):
 def browse(tmp_path):
     def open_page(summary, address=""):
         path = tmp_path / "report.html"
-        path.write_text(_html.render(summary), encoding="utf-8")
+        path.write_text(_page.render(summary), encoding="utf-8")
         return dump(path, address)
 
     return open_page
@@ -702,16 +702,16 @@ def test_browser_opens_the_divergence_of_the_address(browse):
 def test_browser_and_hostile_data(browse):
     summary = hostile(a_summary(), "\n".join(HOSTILE))
     summary["divergences"][0]["rust"] += "x"
-    address = f"#open={quote(_html._visible(summary['divergences'][0]['id']))}"
+    address = f"#open={quote(_page._visible(summary['divergences'][0]['id']))}"
     page = browse(summary, address)
     assert "data-pwned" not in page.one("html").attributes
     assert page.all("img") == page.all("svg") == []
     assert len(page.all("script")) == 2
-    assert ids_in(page) == [_html._visible(summary["tests"][0]["id"])] * 4
+    assert ids_in(page) == [_page._visible(summary["tests"][0]["id"])] * 4
     allowed = ATTRIBUTES | {"aria-sort", "disabled"}
     assert {name for node in page.walk() for name in node.attributes} <= allowed
     options = page.one("select", id="function").all("option")
-    assert options[-1].text.startswith(_html._visible("\n".join(HOSTILE)))
+    assert options[-1].text.startswith(_page._visible("\n".join(HOSTILE)))
 
 
 @needs_browser
@@ -727,7 +727,7 @@ def test_browser_page_is_never_wider_than_its_window(tmp_path):
     long = "long" * 500
     summary = hostile(a_summary(), f"{ALL} {long}\n{long}")
     summary["divergences"][0]["rust"] = long
-    (tmp_path / "report.html").write_text(_html.render(summary), encoding="utf-8")
+    (tmp_path / "report.html").write_text(_page.render(summary), encoding="utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(
         """<!DOCTYPE html><script>
@@ -760,7 +760,7 @@ def test_browser_keeps_the_address_in_step(tmp_path):
     common = "same\n" * 20
     summary["divergences"] = [divergence(id=f"d{k}") for k in range(1, 60)]
     summary["divergences"][0].update(python=f"{common}a", rust=f"{common}b")
-    (tmp_path / "report.html").write_text(_html.render(summary), encoding="utf-8")
+    (tmp_path / "report.html").write_text(_page.render(summary), encoding="utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(
         """<!DOCTYPE html><iframe src="report.html"></iframe><script>

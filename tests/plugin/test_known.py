@@ -6,7 +6,7 @@ import platform
 import pytest
 import yaml
 
-from pytest_skyrs._known import BadEntry, load, propose
+from pytest_skyrs._model.accepted_differences import BadEntry, load, propose
 
 FULL = {"test": "test_it.py::test", "reason": "it rounds", "issue": "#1"}
 TODAY = datetime.date.today()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_skyrs._normalise import RULES, normalise
+from pytest_skyrs._model.normalise import RULES, normalise
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from support import run_python
 
-from pytest_skyrs import _names, _options
+from pytest_skyrs import _options
+from pytest_skyrs._model import verdicts as _verdicts
 
-VERDICTS = ", ".join(_names.ALL)
+VERDICTS = ", ".join(_verdicts.ALL)
 
 
 def pytest_in(folder, *arguments, **environment):
@@ -162,7 +163,7 @@ def test_defaults(tmp_path):
         ("diverged", ("diverged",)),
         (" diverged , vacuous,", ("diverged", "vacuous")),
         ("", ()),
-        (",".join(_names.ALL), _names.ALL),
+        (",".join(_verdicts.ALL), _verdicts.ALL),
     ],
 )
 def test_verdicts_that_fail(tmp_path, text, verdicts):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / "tools" / "planted.py"
+TOOL = Path(__file__).parents[2] / "tools" / "check" / "planted.py"
 
 
 def test_the_self_test_finds_all_it_plants(tmp_path):

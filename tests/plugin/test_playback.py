@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from support import run_python
 
-from pytest_skyrs import _playback
+from pytest_skyrs._controller import report_forwarding
 
 SUITE = """\
 import sys
@@ -120,7 +120,7 @@ class Replaying:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
         from pytest_skyrs import _playback
-        from pytest_skyrs._run import TestRun
+        from pytest_skyrs._model.test_run import TestRun
 
         reports, modules = json.loads(REPORTS.read_text())
         session.testscollected = len(reports)
@@ -344,7 +344,7 @@ def test_a_test_that_never_reported(session):
     ],
 )
 def test_the_title_of_a_test_that_never_reported(nodeid, title):
-    report = _playback._nothing(nodeid)
+    report = report_forwarding._nothing(nodeid)
     assert (report.nodeid, report.fspath) == (nodeid, nodeid.partition("::")[0])
     assert report.head_line == title
 

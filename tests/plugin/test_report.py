@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from runs import call, run
 
-from pytest_skyrs import _known, _names, _report
-from pytest_skyrs._results import Results
-from pytest_skyrs._settings import ArmSettings
-from pytest_skyrs._store import Store
-from pytest_skyrs._verdicts import Case, plain_verdict
+from pytest_skyrs._controller.store import Store
+from pytest_skyrs._model import accepted_differences, verdicts
+from pytest_skyrs._model.judge import Case, plain_verdict
+from pytest_skyrs._model.settings import ArmSettings
+from pytest_skyrs._report import machine
+from pytest_skyrs._report.results import Results
 
 
 class Arm:
@@ -55,7 +56,7 @@ def parent(tmp_path):
             json=None,
             html=None,
             update_known=False,
-            fail_on=(_names.DIVERGED, _names.CRASHED),
+            fail_on=(verdicts.DIVERGED, verdicts.CRASHED),
             known_path=lambda config: None,
         ),
         plan=types.SimpleNamespace(
@@ -94,7 +95,7 @@ def differing(parent, nodeid="test_it.py::test_other", known=None, **more):
     case = Case(*sides)
     case.python.append(sides[0])
     case.rust.append(sides[1])
-    verdict = _names.KNOWN if known else _names.DIVERGED
+    verdict = verdicts.KNOWN if known else verdicts.DIVERGED
     parent.results.add(verdict, *sides, case.judge(), known)
 
 
@@ -104,7 +105,7 @@ def written(parent):
 
     def written():
         parent.options.json = parent.config.rootpath / "report.json"
-        _report.write_all(parent)
+        machine.write_all(parent)
         return json.loads(parent.options.json.read_text(encoding="ascii"))
 
     return written
@@ -140,7 +141,7 @@ def test_a_report(parent, written):
         "same": 2,
         "diverged": 1,
     }
-    assert list(report["counts"]) == list(_names.ALL)
+    assert list(report["counts"]) == list(verdicts.ALL)
     assert report["schema"] == 1
     assert report["command"] == ["pytest", "-x", "tests"]
     assert report["seed"] == 7
@@ -180,7 +181,7 @@ def test_known_differences_say_why(parent, written):
 def test_the_page_and_the_file_say_the_same(parent, written):
     same(parent)
     differing(parent)
-    collected = _report.collect(parent)
+    collected = machine.collect(parent)
     report = written()
     for row in report["tests"]:
         del row["divergences"]
@@ -192,7 +193,7 @@ def test_the_page_and_the_file_say_the_same(parent, written):
 def test_a_page(parent):
     differing(parent)
     parent.options.html = parent.config.rootpath / "page.html"
-    _report.write_all(parent)
+    machine.write_all(parent)
     page = parent.options.html.read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert page.rstrip().endswith("</html>")
@@ -210,12 +211,12 @@ def test_without_a_run_nothing_is_written(parent, written):
 def test_a_file_that_cannot_be_written_is_a_problem(parent, option):
     path = parent.config.rootpath / "gone" / "report"
     setattr(parent.options, option, path)
-    _report.write_all(parent)
+    machine.write_all(parent)
     assert parent.problems == [f"{path} could not be written: No such file or directory"]
 
 
 def attempt(parent, path, write):
-    _report._attempt(parent, path, write)
+    machine._attempt(parent, path, write)
     return sorted(each.name for each in path.parent.iterdir() if "sqlite" not in each.name)
 
 
@@ -247,7 +248,7 @@ def test_what_was_there_is_replaced_in_one_step(parent, tmp_path):
 
 def test_a_device_is_written_to(parent):
     written = []
-    _report._attempt(parent, Path("/dev/null"), written.append)
+    machine._attempt(parent, Path("/dev/null"), written.append)
     assert written == [Path("/dev/null")]
     assert Path("/dev/null").is_char_device()
     assert parent.problems == []
@@ -257,7 +258,7 @@ def test_the_last_run_is_kept_for_replays(parent, tmp_path):
     same(parent)
     differing(parent)
     parent.plan.cache = tmp_path / "cache"
-    _report.write_all(parent)
+    machine.write_all(parent)
     kept = json.loads((tmp_path / "cache" / "d" / "skyrs" / "last-run.json").read_text())
     assert kept["directory"] == kept["rootdir"] == str(tmp_path)
     # Output can't be replayed.
@@ -272,15 +273,15 @@ def test_a_proposal(parent, tmp_path):
     same(parent)
     differing(parent)
     parent.options.update_known = True
-    _report.write_all(parent)
+    machine.write_all(parent)
     place = tmp_path / "skyrs-known.proposed.yaml"
     assert parent.terminal.lines == [f"skyrs: 2 differences are proposed as known in {place}"]
     text = place.read_text()
     assert text.startswith("# Proposed by --skyrs-update-known.")
-    with pytest.raises(_known.BadEntry, match="it has no reason"):
-        _known.load(place, None)
+    with pytest.raises(accepted_differences.BadEntry, match="it has no reason"):
+        accepted_differences.load(place, None)
     place.write_text(text.replace("''", "because"))
-    entries = _known.load(place, None)
+    entries = accepted_differences.load(place, None)
     assert [entry.describe() for entry in entries] == [
         "entry 1 (test test_it.py::test_other, function m.f, observable call)",
         "entry 2 (test test_it.py::test_other, observable stdout)",
@@ -293,7 +294,7 @@ def test_the_list_itself_is_left_alone(parent, tmp_path):
     parent.options.known_path = lambda config: known
     parent.options.update_known = True
     differing(parent)
-    _report.write_all(parent)
+    machine.write_all(parent)
     assert known.read_text() == "[]"
     assert "(mine.yml)" in (tmp_path / "mine.proposed.yml").read_text()
 
@@ -304,14 +305,14 @@ def test_what_is_not_proposed(parent, tmp_path, what):
     if what == "known":
         differing(parent, known={"reason": "a", "issue": "b"})
     elif what == "doesn't fail":
-        parent.options.fail_on = (_names.CRASHED,)
+        parent.options.fail_on = (verdicts.CRASHED,)
         differing(parent)
     elif what == "can't be accepted":
-        parent.options.fail_on = (_names.INCONCLUSIVE,)
+        parent.options.fail_on = (verdicts.INCONCLUSIVE,)
         sides = run(stdout="a"), run(stdout="b")
         findings = Case(*sides).judge()
-        assert findings[0].verdict == _names.INCONCLUSIVE
-        parent.results.add(_names.INCONCLUSIVE, *sides, findings, None)
-    _report.write_all(parent)
+        assert findings[0].verdict == verdicts.INCONCLUSIVE
+        parent.results.add(verdicts.INCONCLUSIVE, *sides, findings, None)
+    machine.write_all(parent)
     assert list(tmp_path.glob("*.yaml")) == []
     assert parent.terminal.lines == []

@@ -6,8 +6,8 @@ import sqlite3
 import pytest
 from runs import call, reports, run
 
-from pytest_skyrs._run import Assembler, TestRun, from_json
-from pytest_skyrs._store import Store
+from pytest_skyrs._controller.store import Store
+from pytest_skyrs._model.test_run import Assembler, TestRun, from_json
 
 ODD = ["a", "", "é", "\udc80", "a\0b", "a'b\"c", "a\nb", "x" * 100_000, "%_", "A", "\u2028"]
 

@@ -5,7 +5,9 @@ import itertools
 import pytest
 from runs import NODEID, call, run
 
-from pytest_skyrs._names import (
+from pytest_skyrs._model.judge import MOST_ROUNDS, ROUNDS, Case, plain_verdict
+from pytest_skyrs._model.test_run import TestRun
+from pytest_skyrs._model.verdicts import (
     COLLECTION,
     CRASHED,
     DIVERGED,
@@ -16,8 +18,6 @@ from pytest_skyrs._names import (
     UNSTABLE,
     VACUOUS,
 )
-from pytest_skyrs._run import TestRun
-from pytest_skyrs._verdicts import MOST_ROUNDS, ROUNDS, Case, plain_verdict
 
 
 def settle(python, rust):

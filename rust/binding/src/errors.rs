@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::calls;
 
 /// Whether it says that something failed, rather than that somebody wants to stop: see
-/// `sky_rs_patch._errors`.
+/// `sky_rs_patch._base.interrupts`.
 #[cold]
 pub(crate) fn is_failure(py: Python<'_>, error: &PyErr) -> bool {
     let value = error.value(py);
@@ -16,7 +16,7 @@ pub(crate) fn is_failure(py: Python<'_>, error: &PyErr) -> bool {
         let _ = value.setattr(intern!(py, "__traceback__"), traceback);
     }
     let asked = py
-        .import(intern!(py, "sky_rs_patch._errors"))
+        .import(intern!(py, "sky_rs_patch._base.interrupts"))
         .and_then(|errors| errors.getattr(intern!(py, "is_failure")))
         .and_then(|is_failure| calls::call(&is_failure, [value.as_any()]))
         .and_then(|answer| answer.extract());

@@ -54,7 +54,7 @@ fn read(py: Python<'_>, switch: &mut Switch) -> bool {
     switch.on
 }
 
-/// The values that mean yes; `sky_rs_patch._switch` has the same list.
+/// The values that mean yes; `sky_rs_patch._base.switch` has the same list.
 fn is_yes(value: &[u8]) -> bool {
     [&b"1"[..], b"true", b"yes", b"on"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }

@@ -1,6 +1,6 @@
 //! Which names a code object's instructions load, take as attributes, and assign.
 //!
-//! `sky_rs_patch/_bytecode.py` knows what the opcodes of its interpreter are called; here they
+//! `sky_rs_patch/_binding/bytecode.py` knows what the opcodes of its interpreter are called; here they
 //! are what its table says of them.
 
 /// What an instruction is, in the low bits of a table's byte.

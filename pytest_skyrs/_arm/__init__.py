@@ -1,0 +1,1 @@
+"""Inside an arm: the recording of calls, logs, output and resources of each test."""

@@ -1,0 +1,1 @@
+"""Controller of a double run: starting arms, collecting their records, confirming differences."""

@@ -1,0 +1,220 @@
+"""Starts arms, and reads what they tell."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_skyrs._controller import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_skyrs._model.settings import ArmSettings
+
+_POLL = 0.05
+_HERE = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What all arms of a session have in common.
+
+    Attributes:
+        arguments: pytest's, as the user gave them.
+        directory: where the user started pytest.
+        first_path: what ``sys.path`` began with there.
+        cache: pytest's cache folder, if there is one.
+        isolate: ``none`` or ``net``.
+        ports: nobody may listen on them when an arm starts.
+        hash_seed: PYTHONHASHSEED.
+    """
+
+    arguments: Sequence[str]
+    directory: Path
+    first_path: str
+    cache: Path | None
+    isolate: str
+    ports: tuple[int, ...]
+    hash_seed: str
+
+
+class Occupied(Exception):
+    """Something listens where an arm's server would; the message names it."""
+
+
+class Arm:
+    """A running arm.
+
+    Args:
+        plan: of the session.
+        settings: of this arm.
+
+    Raises:
+        Occupied: if a port isn't free.
+        OSError: if its folders can't be made.
+    """
+
+    def __init__(self, plan: Plan, settings: ArmSettings) -> None:
+        if plan.isolate == "none":
+            _refuse_listeners(plan.ports, settings)
+        self.settings = settings
+        self.finished: dict[str, Any] | None = None
+        #: Of each process that ran tests, by worker.
+        self.words: dict[str, dict[str, Any]] = {}
+        self.exit: int | None = None
+        self.collected: int | None = None
+        self.problem: str | None = None
+        sandbox.make(settings, plan.cache)
+        settings.events.touch()
+        arguments = [f"--basetemp={settings.basetemp}", settings.to_argument()]
+        if plan.cache is not None:
+            arguments.insert(0, f"--override-ini=cache_dir={settings.cache}")
+        interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
+        parent = json.dumps([plan.first_path, sys.argv])
+        launcher = [str(_HERE / "launcher.py"), parent]
+        self._result = settings.path / "result.json"
+        content = {
+            "command": [*interpreter, *launcher, *plan.arguments, *arguments],
+            "environment": sandbox.environment(settings, plan.hash_seed),
+            "isolate": plan.isolate,
+            "log": str(settings.log),
+            "result": str(self._result),
+            "sys_path": sys.path,
+            "workplace": str(settings.path.parent),
+        }
+        plan_file = settings.path / "plan.json"
+        plan_file.write_text(json.dumps(content), encoding="utf-8")
+        self._process = subprocess.Popen(
+            [sys.executable, str(_HERE / "supervisor.py"), str(plan_file)],
+            cwd=plan.directory,
+            stdin=subprocess.PIPE,
+            # Ctrl-C is the parent's to pass on.
+            start_new_session=True,
+        )
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What happens in the arm, as it happens, until it is over."""
+        with self.settings.events.open("rb") as file:
+            partial = b""
+            over = False
+            while True:
+                chunk = file.readline()
+                if chunk:
+                    partial += chunk
+                    if partial.endswith(b"\n"):
+                        event, partial = json.loads(partial), b""
+                        if not self._note(event):
+                            yield event
+                    continue
+                if over:
+                    break
+                # What it wrote before its end is read after that.
+                over = self._process.poll() is not None
+                if not over:
+                    time.sleep(_POLL)
+        self._end()
+
+    def _note(self, event: dict[str, Any]) -> bool:
+        """Keeps what is told of the arm as a whole."""
+        kind = event["event"]
+        if kind == "worker":
+            if event["words"]:
+                self.words[event["id"]] = json.loads(event["words"])
+        elif kind == "collected":
+            self.collected = event["count"]
+        elif kind == "finish":
+            self.exit = event["exit"]
+        elif kind == "internalerror":
+            # What follows a worker's error is xdist's.
+            self.problem = self.problem or event["text"]
+        else:
+            return False
+        return True
+
+    def _end(self) -> None:
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self.finished = json.loads(self._result.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            code = self._process.returncode
+            self.finished = {"exit": None, "leftovers": [], "seconds": 0.0}
+            self.problem = f"the process that watched over it ended with {code}"
+            return
+        if self.finished.get("problem"):
+            self.problem = self.finished["problem"]
+
+    def stop(self, patience: float = 0.0) -> None:
+        """Ends the arm and all that it started; returns when that is done.
+
+        Args:
+            patience: seconds that it has to end by itself.
+        """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(b"stop")
+                self._process.stdin.close()
+        self._end()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        """What it told after nobody listened any more."""
+        with contextlib.suppress(OSError), self.settings.events.open("rb") as file:
+            for line in file:
+                if line.startswith((b'{"event": "worker"', b'{"event": "finish"')):
+                    with contextlib.suppress(ValueError):
+                        self._note(json.loads(line))
+
+    def tail(self, lines: int = 30) -> str:
+        """The end of what the arm printed."""
+        try:
+            with self.settings.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - 16384))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def counts(self) -> dict[str, Any]:
+        """Calls of each route over all of the arm's processes, as `_stats.total` has them."""
+        from sky_rs_patch._testing import counters
+
+        routes = counters.total(counters.read(str(self.settings.stats)))
+        for words in self.words.values():
+            for name, (rust, python, declines) in (words.get("counts") or {}).items():
+                counters.merge(routes.setdefault(name, counters.empty()), rust, python, declines)
+        return routes
+
+
+def _refuse_listeners(ports: tuple[int, ...], settings: ArmSettings) -> None:
+    # What an arm left is gone by now; a moment for the kernel to see it so.
+    for attempt in range(10):
+        found = sandbox.listeners(ports)
+        if not found:
+            return
+        if attempt < 9 and settings.round > 1:
+            time.sleep(0.2)
+        else:
+            break
+    named = "; ".join(f"127.0.0.1:{port} is held by {owner}" for port, owner in found.items())
+    raise Occupied(
+        f"{named}. The tests of the {settings.name} arm would talk to it, whatever its backend. "
+        "End it, or give each arm its own loopback with --skyrs-isolate=net, or say with "
+        "--skyrs-ports which ports must be free (none: --skyrs-ports=)"
+    )
+
+
+def workplace() -> Path:
+    """A new folder for a session's arms. Short: sockets' paths may have 107 characters."""
+    return Path(tempfile.mkdtemp(prefix="skyrs-"))

@@ -1,0 +1,589 @@
+"""The session that the user started: it collects nothing, runs the arms and shows one result."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_skyrs._controller import arm_process, report_forwarding
+from pytest_skyrs._controller.store import Store
+from pytest_skyrs._model import accepted_differences, judge
+from pytest_skyrs._model import verdicts as _verdicts
+from pytest_skyrs._model.settings import ArmSettings
+from pytest_skyrs._model.test_run import Assembler, TestRun
+from pytest_skyrs._report import machine, results
+from pytest_skyrs._report import terminal as _terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from _pytest.terminal import TerminalReporter
+
+    from pytest_skyrs._model.judge import Finding
+    from pytest_skyrs._options import Options
+
+_RESTARTS = 5
+#: Bytes that a disk has left when something in an arm could not be written.
+_NOTHING_LEFT = 256 << 10
+_ELSEWHERE = "the arms have their folders there, TMPDIR names another place"
+#: Seconds that an arm has to end by itself when the session stops early.
+_PATIENCE = 5.0
+_COLLECTING = "collect"
+
+
+class Parent:
+    """Takes the place of collection and of the test loop.
+
+    Args:
+        config: of the session.
+        options: as the user gave them.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self._config = config
+        self._options = options
+        self.folder = arm_process.workplace()
+        try:
+            self._store = Store(self.folder / "runs.sqlite")
+        except sqlite3.Error as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise pytest.UsageError(f"{self.folder.parent}: {error}; {_ELSEWHERE}") from None
+        self.results = results.Results(self._store)
+        self.arms: dict[str, list[arm_process.Arm]] = {"python": [], "rust": []}
+        #: What kept the comparison from being complete.
+        self.problems: list[str] = []
+        self.known: list[accepted_differences.Entry] = []
+        self.stale: list[str] = []
+        self._running: arm_process.Arm | None = None
+        self._cases: dict[str, judge.Case] = {}
+        self._failed_modules: dict[str, dict[str, dict[str, Any]]] = {}
+        self._keep = options.keep
+        seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)
+        self.seed = seed
+
+    # Hooks.
+
+    def pytest_report_header(self) -> list[str]:
+        """Says how the session runs."""
+        return _terminal.header(self.seed, self.plan, self._options)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> bool:
+        """The arms collect."""
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Runs the arms, and shows each test once both have it."""
+        if self._config.option.collectonly:
+            return True
+        try:
+            self._run_arms(session)
+        except arm_process.Occupied as error:
+            raise pytest.UsageError(str(error)) from None
+        except (KeyboardInterrupt, session.Failed) as error:
+            # pytest's own way of ending a session is one, too.
+            if not isinstance(error, (session.Interrupted, session.Failed)):
+                self.problems.append("interrupted: what follows is what was known by then")
+            self._keep_what_is_known()
+            raise
+        except (OSError, sqlite3.Error):
+            problem = self._full_disk()
+            if problem is None:
+                raise
+            self.problems.append(problem)
+            raise pytest.UsageError(problem) from None
+        finally:
+            if self._running is not None:
+                self._say("ending the arm that runs")
+                # Under -x it ends by itself as well, after the tear-down of its fixtures.
+                own = isinstance(sys.exc_info()[1], (session.Failed, session.Interrupted))
+                self._running.stop(_PATIENCE if own else 0.0)
+                self._leave(self._running)
+        return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Writes the reports; a run that isn't complete doesn't end well."""
+        self._find_stale_entries()
+        machine.write_all(self)
+        if (self.problems or self.stale) and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Shows what was compared."""
+        _terminal.write_terminal(self, terminalreporter)
+
+    def pytest_unconfigure(self) -> None:
+        """Leaves nothing behind, unless it is needed to see what went wrong."""
+        self._store.close()
+        if not self._keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @functools.cached_property
+    def plan(self) -> arm_process.Plan:
+        """What the arms have in common; pytest's cache isn't there before it is configured."""
+        config, options = self._config, self._options
+        return arm_process.Plan(
+            arguments=tuple(map(str, config.invocation_params.args)),
+            directory=Path(config.invocation_params.dir),
+            first_path=_first_path(),
+            cache=_cache_folder(config),
+            isolate=options.isolate,
+            ports=options.ports,
+            hash_seed=os.environ.get("PYTHONHASHSEED", "0"),
+        )
+
+    # Access for reports.
+
+    @property
+    def config(self) -> pytest.Config:
+        """Of the session."""
+        return self._config
+
+    @property
+    def options(self) -> Options:
+        """As the user gave them."""
+        return self._options
+
+    @property
+    def kept(self) -> bool:
+        """Whether the workplace stays."""
+        return self._keep
+
+    def verdicts(self) -> Iterator[dict[str, Any]]:
+        """The report's lines, a test each."""
+        return self._store.verdicts()
+
+    # The run.
+
+    def _run_arms(self, session: pytest.Session) -> None:
+        python = self._settings("python", 1)
+        rust = self._settings("rust", 1)
+        early: arm_process.Arm | None = None
+        if self._options.side_by_side:
+            early = arm_process.Arm(self.plan, rust)
+            self.arms["rust"].append(early)
+        try:
+            for run in self._stream(python):
+                self._store.add_run(python.name, run)
+        except BaseException:
+            if early is not None:
+                early.stop()
+            raise
+        self._load_known()
+        session.testscollected = self._arm("python").collected or 0
+        self._check_first_arm(session)
+        for run in self._stream(rust, early):
+            self._meet(session, run)
+        self._meet_modules(session)
+        self._find_missing()
+        self._confirm(session)
+        for nodeid in list(self._cases):
+            self._close(session, self._cases.pop(nodeid))
+        self._find_uncompared()
+        self._check_proofs()
+        failed = self._failed_modules.get("python-1")
+        if failed and not self._config.option.continue_on_collection_errors:
+            errors = "error" if len(failed) == 1 else "errors"
+            raise session.Interrupted(f"{len(failed)} {errors} during collection")
+
+    def _settings(
+        self,
+        backend: str,
+        number: int,
+        tests: tuple[str, ...] | None = None,
+        skip: str | None = None,
+    ) -> ArmSettings:
+        # The same path for every arm that runs alone: paths get into results, and into digests.
+        folder = self.folder / ("arm" if not self._options.side_by_side else f"arm-{backend[0]}")
+        return ArmSettings(
+            backend=backend,
+            round=number,
+            folder=str(folder),
+            seed=self.seed,
+            tests=tests,
+            skip=skip,
+            coverage=self._options.coverage,
+        )
+
+    def _stream(
+        self, settings: ArmSettings, running: arm_process.Arm | None = None
+    ) -> Generator[TestRun, None, None]:
+        """Runs an arm to its end, and gives its tests as they are over.
+
+        A session that dies is started again without the tests that it has had.
+        """
+        skip = self.folder / f"had-{settings.name}.jsonl"
+        for attempt in range(_RESTARTS + 1):
+            arm = running or arm_process.Arm(self.plan, settings)
+            if arm not in self.arms[settings.backend]:
+                self.arms[settings.backend].append(arm)
+            running = None
+            self._running = arm
+            self._say(f"{settings.name} arm{' goes on' if attempt else ''}")
+            died = yield from self._follow(arm, skip)
+            self._running = None
+            self._leave(arm)
+            if not died or attempt == _RESTARTS:
+                return
+            settings = self._settings(settings.backend, settings.round, settings.tests, str(skip))
+
+    def _follow(self, arm: arm_process.Arm, skip: Path) -> Generator[TestRun, None, bool]:
+        """Gives an arm's tests; returns whether it died on one of them."""
+        assembler = Assembler()
+        crashed = set()
+        over = 0
+        with skip.open("a", encoding="ascii") as had:
+            for event in arm.events():
+                if event["event"] == "item":
+                    self._store.add_item(arm.settings.name, event["id"])
+                elif event["event"] == "deselected":
+                    self._note_deselected(arm.settings, event["count"])
+                elif event["event"] == "warning" and arm.settings.name == "python-1":
+                    report_forwarding.play_warning(self._config, event)
+                elif event["event"] == "collectreport":
+                    self._note_module(arm.settings, event["report"])
+                run = assembler.take(event)
+                if run is not None:
+                    over += run.nodeid not in crashed
+                    if run.crash is not None:
+                        crashed.add(run.nodeid)
+                    had.write(json.dumps(run.nodeid) + "\n")
+                    yield run
+            if crashed and over < (arm.collected or 0) and not self._config.option.maxfail:
+                # xdist runs a file or a group again and again, up to the test that crashes.
+                return True
+            if arm.exit is not None or arm.finished is None or arm.finished.get("stopped"):
+                return False
+            signal = arm.finished.get("signal")
+            how = f"by {signal}" if signal else f"with exit code {arm.finished.get('exit')}"
+            unfinished = assembler.unfinished()
+            self._say(f"{arm.settings.name} arm: its session ended {how}")
+            full = self._full_disk()
+            if full is not None:
+                # It isn't the fault of the test that ran.
+                raise OSError(errno.ENOSPC, full)
+            if not unfinished:
+                return False
+            for run in unfinished:
+                run.crash = f"the session died {how}"
+                had.write(json.dumps(run.nodeid) + "\n")
+                yield run
+            return True
+
+    def _leave(self, arm: arm_process.Arm) -> None:
+        """Moves an arm's folder out of the next one's way."""
+        if not arm.settings.path.exists():
+            return
+        number = sum(len(arms) for arms in self.arms.values())
+        place = self.folder / f"{arm.settings.name}.{number}"
+        arm.settings.path.rename(place)
+        arm.settings = type(arm.settings)(**{**vars(arm.settings), "folder": str(place)})
+
+    def _arm(self, backend: str) -> arm_process.Arm:
+        return self.arms[backend][0]
+
+    def _check_first_arm(self, session: pytest.Session) -> None:
+        """An arm that never got to its tests says why, and the session ends as it did."""
+        arm = self._arm("python")
+        code = arm.exit if arm.exit is not None else (arm.finished or {}).get("exit")
+        if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR) or (
+            arm.collected is None and not self._failed_modules.get("python-1")
+        ):
+            full = self._full_disk()
+            if full is not None:
+                raise OSError(errno.ENOSPC, full)
+            # A mistyped name explains itself.
+            self._keep = self._keep or code != pytest.ExitCode.USAGE_ERROR
+            raise pytest.UsageError(
+                f"the python arm didn't get to its tests (exit code {code}): "
+                f"{arm.problem or ''}\n{arm.tail()}"
+            )
+
+    def _note_deselected(self, settings: ArmSettings, count: int) -> None:
+        """The terminal counts them."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and settings.name == "python-1" and not settings.skip:
+            terminal.stats.setdefault("deselected", []).extend([None] * count)
+
+    def _note_module(self, settings: ArmSettings, report: dict[str, Any]) -> None:
+        """A module wasn't collected, or skipped itself."""
+        if report["outcome"] == "failed":
+            failed = self._failed_modules.setdefault(settings.name, {})
+            failed[report["nodeid"]] = report
+        elif settings.name == "python-1":
+            report_forwarding.play_collection(self._config, report)
+
+    # Comparison.
+
+    def _meet(self, session: pytest.Session, rust: TestRun) -> None:
+        """A test is over in the Rust arm."""
+        python = self._store.run("python-1", rust.nodeid)
+        if python is None:
+            if not self._store.has_item("python-1", rust.nodeid) and self._arm_is_whole("python"):
+                self._cases[rust.nodeid] = judge.Case(None, rust)
+            return
+        self._store.drop_run("python-1", rust.nodeid)
+        case = judge.Case(python, rust, all_texts=self._options.all_texts)
+        self.results.normalised.update(case.counts)
+        if case.differs or (python.crash is None) != (rust.crash is None):
+            self._cases[rust.nodeid] = case
+            return
+        self.results.unjudged.update(case.unjudged)
+        self._finish(session, python, rust, judge.plain_verdict(python, rust), [])
+
+    def _meet_modules(self, session: pytest.Session) -> None:
+        """Modules that can't be imported are compared like tests."""
+        python = self._failed_modules.get("python-1", {})
+        rust = self._failed_modules.get("rust-1", {})
+        for nodeid, report in python.items():
+            report_forwarding.play_collection(self._config, report)
+            if nodeid in rust:
+                same = _module_run(nodeid, report), _module_run(nodeid, rust[nodeid])
+                self.results.add(_verdicts.SAME_FAIL, *same, [], None)
+        for nodeid in {**python, **rust}:
+            if (nodeid in python) != (nodeid in rust):
+                self._cases[nodeid] = judge.Case(
+                    _module_run(nodeid, python.get(nodeid)), _module_run(nodeid, rust.get(nodeid))
+                )
+
+    def _arm_is_whole(self, backend: str) -> bool:
+        return self._arm(backend).collected is not None
+
+    def _find_missing(self) -> None:
+        """Tests that only the Python arm collected."""
+        if not self._arm_is_whole("rust"):
+            return
+        for nodeid in self._store.only_in("python-1", "rust-1"):
+            python = self._store.run("python-1", nodeid)
+            if python is not None:
+                self._store.drop_run("python-1", nodeid)
+                self._cases[nodeid] = judge.Case(python, None)
+
+    def _confirm(self, session: pytest.Session) -> None:
+        """Runs the files of differing tests again, until each difference is explained."""
+        if self._is_stopping(session):
+            return
+        for number in range(2, judge.MOST_ROUNDS + 2):
+            wanting = [case for case in self._cases.values() if case.needs_python()]
+            if not wanting:
+                return
+            self._run_again("python", number, wanting)
+            wanting = [case for case in wanting if case.needs_rust()]
+            if wanting:
+                self._run_again("rust", number, wanting)
+
+    def _run_again(self, backend: str, number: int, cases: list[judge.Case]) -> None:
+        files = {case.nodeid.partition("::")[0] for case in cases}
+        wanted = {case.nodeid: case for case in cases}
+        seen = set()
+        self._say(
+            f"{results.plural(len(cases), 'test')} to confirm: "
+            f"{results.plural(len(files), 'file')} once more on {backend}"
+        )
+        settings = self._settings(backend, number, tuple(wanted))
+        for run in self._stream(settings):
+            if run.nodeid in wanted:
+                seen.add(run.nodeid)
+                getattr(wanted[run.nodeid], backend).append(run)
+        failed = self._failed_modules.get(settings.name, {})
+        if not seen and not failed and not self.arms[backend][-1].collected:
+            self.problems.append(
+                f"{results.plural(len(cases), 'test')} that differed could not be run again: the "
+                f"{settings.name} arm found nothing of {', '.join(sorted(files)[:3])}"
+            )
+        for nodeid, case in wanted.items():
+            if nodeid not in seen:
+                is_module = case.python[0] is not None and case.python[0].nodeid.find("::") < 0
+                again = _module_run(nodeid, failed.get(nodeid)) if is_module else None
+                getattr(case, backend).append(again)
+
+    def _is_stopping(self, session: pytest.Session) -> bool:
+        return bool(session.shouldfail or session.shouldstop)
+
+    def _close(self, session: pytest.Session, case: judge.Case) -> None:
+        """Decides on a test that differed."""
+        findings = case.judge()
+        verdict = findings[0].verdict if findings else _verdicts.SAME
+        python = next((run for run in case.python if run is not None), None)
+        rust = next((run for run in case.rust if run is not None), None)
+        if python is not None and python.reports[:1] and "collect" in python.reports[0]["when"]:
+            if verdict == _verdicts.DIVERGED:
+                verdict = _verdicts.COLLECTION
+            for finding in findings:
+                finding.verdict = verdict
+        self._finish(session, python, rust, verdict, findings)
+
+    def _finish(
+        self,
+        session: pytest.Session,
+        python: TestRun | None,
+        rust: TestRun | None,
+        verdict: str,
+        findings: list[Finding],
+    ) -> None:
+        """Counts a test, and shows it."""
+        run = python or rust
+        assert run is not None
+        known = None
+        for entry in self.known:
+            entry.seen += entry.speaks_of(run.nodeid)
+        if verdict in self._options.fail_on:
+            known = self._accept(run.nodeid, findings)
+            verdict = _verdicts.KNOWN if known else verdict
+        divergences = self.results.add(verdict, python, rust, findings, known)
+        failure = None
+        if verdict in self._options.fail_on:
+            failure = _terminal.failure_text(verdict, divergences)
+        properties = [
+            ("skyrs.verdict", verdict),
+            ("skyrs.outcome.python", python.outcome if python else "not collected"),
+            ("skyrs.outcome.rust", rust.outcome if rust else "not collected"),
+            ("skyrs.calls.rust", str(rust.rust_calls if rust else 0)),
+        ]
+        if divergences:
+            properties.append(("skyrs.first_divergence", _terminal.one_line(divergences[0])))
+        if run.reports and run.reports[0].get("when") == _COLLECTING:
+            if failure is not None or rust is not None:
+                run = TestRun(run.nodeid)
+            failure = failure or "the module could be imported once and not another time"
+        if self._is_stopping(session):
+            return
+        report_forwarding.play(
+            self._config, run, verdict=verdict, properties=properties, failure=failure
+        )
+        if session.shouldfail:
+            # With workers xdist ends the session otherwise, and so does its exit code.
+            distributed = self._config.option.skyrs_distributed
+            raise (session.Interrupted if distributed else session.Failed)(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+
+    def _find_uncompared(self) -> None:
+        """Tests that ran on Python alone, though nothing asked to stop."""
+        rust = self._arm("rust")
+        stopped = rust.exit is not None and self._config.option.maxfail
+        left = self._count_uncompared()
+        if left and not stopped:
+            self._keep = True
+            self.problems.append(
+                f"{left} tests ran on python alone: the rust arm ended early "
+                f"(its output: {rust.settings.log})"
+            )
+
+    def _count_uncompared(self) -> int:
+        left = list(self._store.rest("python-1"))
+        for nodeid in left:
+            python = self._store.run("python-1", nodeid)
+            if python is not None:
+                self._store.drop_run("python-1", nodeid)
+                self.results.add(_verdicts.NOT_COMPARED, python, None, [], None)
+        return len(left)
+
+    def _keep_what_is_known(self) -> None:
+        """The session ends early: for the report, differences that nothing has explained yet."""
+        for case in self._cases.values():
+            findings = case.judge()
+            if len(case.rust) == 1:
+                for finding in findings:
+                    finding.verdict = _verdicts.INCONCLUSIVE
+            verdict = findings[0].verdict if findings else _verdicts.INCONCLUSIVE
+            python = next((run for run in case.python if run is not None), None)
+            rust = next((run for run in case.rust if run is not None), None)
+            self.results.add(verdict, python, rust, findings, None)
+        self._cases.clear()
+        self._count_uncompared()
+
+    def _full_disk(self) -> str | None:
+        """What is wrong with the place of the arms' folders, if nothing can be written there."""
+        if shutil.disk_usage(self.folder).free > _NOTHING_LEFT:
+            return None
+        return f"{self.folder.parent}: {os.strerror(errno.ENOSPC)}; {_ELSEWHERE}"
+
+    def _check_proofs(self) -> None:
+        """The arms were what they are called: proxies stood, and Rust was there."""
+        for arms in self.arms.values():
+            for arm in arms:
+                self.problems += _terminal.unproven(arm)
+
+    # Known differences.
+
+    def _load_known(self) -> None:
+        path = self._options.known_path(self._config)
+        if path is None:
+            return
+        words = next(iter(self._arm("python").words.values()), {})
+        try:
+            self.known = accepted_differences.load(path, words.get("skypilot"))
+        except accepted_differences.BadEntry as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _accept(self, nodeid: str, findings: list[Finding]) -> dict[str, str] | None:
+        """The first entry, if every finding has one."""
+        accepted = []
+        for finding in findings:
+            if finding.verdict in (_verdicts.FLAKY, _verdicts.INCONCLUSIVE):
+                continue
+            entry = next(
+                (
+                    entry
+                    for entry in self.known
+                    if entry.matches(
+                        nodeid, finding.verdict, finding.shown.function, finding.observable.kind
+                    )
+                ),
+                None,
+            )
+            if entry is None:
+                return None
+            accepted.append(entry)
+        for entry in accepted:
+            entry.used += 1
+        return {"reason": accepted[0].reason, "issue": accepted[0].issue} if accepted else None
+
+    def _find_stale_entries(self) -> None:
+        for entry in self.known:
+            # An entry for a test that wasn't selected says nothing.
+            if entry.seen and not entry.used:
+                self.stale.append(f"{entry.describe()} matches no difference any more: remove it")
+
+    def _say(self, text: str) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and self._config.option.verbose >= 0:
+            terminal.ensure_newline()
+            terminal.write_line(f"skyrs: {text}")
+
+
+def _module_run(nodeid: str, report: dict[str, Any] | None) -> TestRun:
+    """A module's collection in the form of a test."""
+    if report is None:
+        return TestRun(nodeid, [{"when": _COLLECTING, "outcome": "passed"}])
+    return TestRun(nodeid, [{**report, "when": _COLLECTING}])
+
+
+def _first_path() -> str:
+    """What ``sys.path`` began with: pytest may have put test folders before it since."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return str(Path.cwd())
+    return str(Path(sys.argv[0]).resolve().parent)
+
+
+def _cache_folder(config: pytest.Config) -> Path | None:
+    cache = getattr(config, "cache", None)
+    return Path(cache.mkdir("skyrs")).parents[1] if cache is not None else None

@@ -1,0 +1,78 @@
+"""Where an arm lives, and what must not be there before: folders, environment, ports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_skyrs._model.settings import FOLDER_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_skyrs._model.settings import ArmSettings
+
+#: They would lead out of the arm's HOME.
+_XDG = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+
+
+def make(settings: ArmSettings, cache: Path | None) -> None:
+    """Makes an arm's folders; pytest's cache is copied, so that ``--lf`` selects alike."""
+    for folder in (settings.home, settings.temporary, settings.stats):
+        folder.mkdir(parents=True)
+    if cache is not None and cache.is_dir():
+        shutil.copytree(cache, settings.cache, symlinks=True, ignore=shutil.ignore_patterns("d"))
+
+
+def environment(settings: ArmSettings, hash_seed: str) -> dict[str, str]:
+    """The environment of an arm's processes."""
+    made = {name: value for name, value in os.environ.items() if name not in _XDG}
+    made.update(
+        {
+            # pip's --user packages are found by HOME.
+            "PYTHONUSERBASE": site.getuserbase(),
+            "HOME": str(settings.home),
+            "TMPDIR": str(settings.temporary),
+            "PYTHONHASHSEED": hash_seed,
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(settings.path / "hypothesis"),
+            "COVERAGE_FILE": str(settings.path / "coverage"),
+            "SKY_RS_PATCH_STATS_DIR": str(settings.stats),
+            FOLDER_VARIABLE: settings.folder,
+        }
+    )
+    return made
+
+
+def listeners(ports: Iterable[int]) -> Mapping[int, str]:
+    """Who listens on these ports of the loopback, by port."""
+    found = {}
+    for port in ports:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                found[port] = _owner(port)
+    return found
+
+
+def _owner(port: int) -> str:
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("inet"):
+            address = connection.laddr
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and address
+                and address.port == port
+                and connection.pid
+            ):
+                process = psutil.Process(connection.pid)
+                command = " ".join(process.cmdline())[:100].strip() or process.name()
+                return f"{command} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "a process that can't be named"

@@ -1,0 +1,1 @@
+"""Model of a double run: settings, test runs, canonical values, comparison and verdicts."""

@@ -1,0 +1,1 @@
+"""Other modes: inline, shadow, replay and the self-test."""

@@ -1,0 +1,1 @@
+"""Reports of a double run: terminal, JSON, HTML and GitHub annotations."""

@@ -1,0 +1,192 @@
+"""The result for machines: JSON, HTML, GitHub, and what `replay` needs."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_skyrs._model import accepted_differences, verdicts
+from pytest_skyrs._report import github
+from pytest_skyrs._report import results as _results
+
+if TYPE_CHECKING:
+    from pytest_skyrs._controller.controller import Parent
+
+LAST_RUN = "last-run.json"
+
+
+def write_all(parent: Parent) -> None:
+    """Writes what was asked for; what can't be written becomes a problem of the session."""
+    if not parent.arms["python"]:
+        return
+    options = parent.options
+    if options.json is not None:
+        _attempt(parent, options.json, lambda path: write_json(parent, path))
+    if options.html is not None:
+        from pytest_skyrs._report import page
+
+        _attempt(
+            parent,
+            options.html,
+            lambda path: path.write_text(page.render(collect(parent)), encoding="utf-8"),
+        )
+    if parent.plan.cache is not None:
+        folder = parent.plan.cache / "d" / "skyrs"
+        _attempt(parent, folder / LAST_RUN, lambda path: _write_last_run(parent, path))
+    if options.update_known:
+        _propose(parent)
+    github.write(parent)
+
+
+def _attempt(parent: Parent, path: Path, write: Any) -> None:
+    """Writes a file in one step, or leaves what was there."""
+    target = path.absolute()
+    # A device can't be replaced.
+    partial = target if target.exists() and not target.is_file() else None
+    partial = partial or target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        write(partial)
+        if partial != target:
+            partial.replace(target)
+    except OSError as error:
+        parent.problems.append(f"{path} could not be written: {error.strerror or error}")
+        if partial != target:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+def _head(parent: Parent) -> dict[str, Any]:
+    from sky_rs_patch import __version__, _testing
+
+    results = parent.results
+    table, never = _results.routes(results, parent.arms["python"], parent.arms["rust"])
+    words = [words for arms in parent.arms.values() for arm in arms for words in arm.words.values()]
+    problem = f"{len(parent.problems)} problems" if parent.problems else None
+    return {
+        "schema": _results.SCHEMA,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": ["pytest", *parent.plan.arguments],
+        "rootdir": str(parent.config.rootpath),
+        "versions": {
+            "sky_rs_patch": __version__,
+            "skypilot": next((word["skypilot"] for word in words if word["skypilot"]), None),
+            "python": platform.python_version(),
+            "pytest": pytest.__version__,
+            "extension": _testing.build_info(),
+        },
+        "seed": parent.seed,
+        "hash_seed": parent.plan.hash_seed,
+        "complete": not parent.problems,
+        "interrupted": "; ".join(parent.problems) or None,
+        "problems": parent.problems,
+        "stale": parent.stale,
+        "closing": _results.closing_line(results, problem),
+        "arms": [_arm(arm) for arms in parent.arms.values() for arm in arms],
+        "counts": {verdict: results.counts[verdict] for verdict in verdicts.ALL},
+        "routes": table,
+        "never_reached": never,
+        "normalisation": dict(results.normalised),
+        "noise": dict(results.noise),
+        "unjudged": dict(results.unjudged),
+        "resources": results.resources,
+        "bypassed": results.bypassed,
+    }
+
+
+def _arm(arm: Any) -> dict[str, Any]:
+    finished = arm.finished or {}
+    return {
+        "name": arm.settings.name,
+        "backend": arm.settings.backend,
+        "round": arm.settings.round,
+        "seconds": round(finished.get("seconds", 0.0), 3),
+        "exit": arm.exit,
+        "tests": arm.collected,
+        "problem": arm.problem,
+        "leftovers": finished.get("leftovers", []),
+    }
+
+
+def collect(parent: Parent) -> dict[str, Any]:
+    """All of the report."""
+    tests, divergences = [], []
+    for row in parent.verdicts():
+        divergences += [_public(divergence) for divergence in row.pop("divergences")]
+        tests.append(row)
+    return {**_head(parent), "divergences": divergences, "tests": tests}
+
+
+def _public(divergence: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in divergence.items() if name != "pickle"}
+
+
+def write_json(parent: Parent, path: Path) -> None:
+    """Writes the report test by test: it may be longer than memory should hold."""
+    with path.open("w", encoding="ascii") as file:
+        head = json.dumps(_head(parent), indent=1)
+        file.write(f'{head[:-2]},\n "divergences": [')
+        separator = "\n  "
+        for row in parent.verdicts():
+            for divergence in row["divergences"]:
+                file.write(separator + json.dumps(_public(divergence)))
+                separator = ",\n  "
+        file.write('\n ],\n "tests": [')
+        separator = "\n  "
+        for row in parent.verdicts():
+            row["divergences"] = [divergence["id"] for divergence in row["divergences"]]
+            file.write(separator + json.dumps(row))
+            separator = ",\n  "
+        file.write("\n ]\n}\n")
+
+
+def _write_last_run(parent: Parent, path: Path) -> None:
+    """Differing calls with their arguments, for `replay`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    divergences = [
+        divergence
+        for row in parent.verdicts()
+        for divergence in row["divergences"]
+        if divergence["function"]
+    ]
+    content = {
+        "rootdir": str(parent.config.rootpath),
+        "directory": str(parent.plan.directory),
+        "first_path": parent.plan.first_path,
+        "divergences": divergences,
+    }
+    path.write_text(json.dumps(content), encoding="ascii")
+
+
+def _propose(parent: Parent) -> None:
+    """A file beside the list of known differences; the list itself is the user's to change."""
+    failing = parent.options.fail_on
+    fresh = [
+        divergence
+        for row in parent.verdicts()
+        for divergence in row["divergences"]
+        if row["verdict"] in failing
+        and divergence["verdict"] in failing
+        and divergence["verdict"] in accepted_differences.VERDICTS
+    ]
+    if not fresh:
+        return
+    known = parent.options.known_path(parent.config)
+    base = known or parent.config.rootpath / verdicts.KNOWN_FILE
+    place = base.with_name(f"{base.stem}.proposed{base.suffix}")
+    text = (
+        "# Proposed by --skyrs-update-known. An entry counts when it is in the list of known\n"
+        f"# differences ({base.name}) with a reason and an issue.\n"
+        f"{accepted_differences.propose(fresh)}"
+    )
+    _attempt(parent, place, lambda path: path.write_text(text, encoding="utf-8"))
+    terminal = parent.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        terminal.ensure_newline()
+        terminal.write_line(f"skyrs: {len(fresh)} differences are proposed as known in {place}")

@@ -1,0 +1,272 @@
+"""What a double run shows in the terminal."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from pytest_skyrs._model import verdicts
+from pytest_skyrs._report import results as _results
+from pytest_skyrs._report.results import plural
+
+if TYPE_CHECKING:
+    import pytest
+    from _pytest.terminal import TerminalReporter
+
+    from pytest_skyrs._controller.arm_process import Arm, Plan
+    from pytest_skyrs._controller.controller import Parent
+    from pytest_skyrs._options import Options
+
+_LETTERS = {
+    verdicts.DIVERGED: "D",
+    verdicts.UNSTABLE: "U",
+    verdicts.CRASHED: "C",
+    verdicts.COLLECTION: "D",
+    verdicts.FLAKY: "~",
+    verdicts.INCONCLUSIVE: "?",
+    verdicts.KNOWN: "k",
+    verdicts.VACUOUS: "v",
+}
+_SHOWN = 20
+#: Bytes by which the memory of two sessions differs for no reason.
+_MEMORY_SLACK = 32 << 20
+_TEXT_LINES = 40
+
+
+def header(seed: int, plan: Plan, options: Options) -> list[str]:
+    """Lines for pytest's header."""
+    from sky_rs_patch import __version__, _testing
+
+    info = _testing.build_info()
+    lines = [
+        f"skyrs: every test on python and on rust (sky_rs_patch {__version__}, "
+        f"{info.get('profile', 'no')} build {info.get('path', '')})".rstrip(),
+        f"skyrs: PYTHONHASHSEED={plan.hash_seed}, seed {seed}, "
+        + (
+            "each arm with its own HOME and its own loopback"
+            if options.isolate == "net"
+            else "each arm with its own HOME"
+        ),
+    ]
+    if plan.cache is None:
+        lines.append("skyrs: without pytest's cache there is no --lf, and nothing to replay")
+    return lines
+
+
+def status(report: pytest.TestReport, verdict: str) -> tuple[str, str, str] | None:
+    """Letter and word of a report that shows a verdict."""
+    letter = _LETTERS.get(verdict)
+    if letter is None:
+        return None
+    if report.failed:
+        return "failed", letter, verdict.upper()
+    if report.passed and report.when == "call" and not hasattr(report, "wasxfail"):
+        return "passed", letter if verdict != verdicts.VACUOUS else ".", f"PASSED ({verdict})"
+    return None
+
+
+def one_line(divergence: dict[str, Any]) -> str:
+    """A difference in a line."""
+    place = divergence["function"] or divergence["observable"]
+    call = divergence["arguments"] or ""
+    sides = [_short(divergence[side]) for side in ("python", "rust")]
+    return f"{place}{_short(call)}: python {sides[0]}, rust {sides[1]}"
+
+
+def _short(text: str, limit: int = 120) -> str:
+    flat = " | ".join(text.splitlines())
+    return flat if len(flat) <= limit else f"{flat[: limit - 3]}..."
+
+
+def failure_text(verdict: str, divergences: list[dict[str, Any]]) -> str:
+    """What a failing test shows in the place of a traceback."""
+    explained = {
+        verdicts.DIVERGED: "rust differs from python, in every run",
+        verdicts.UNSTABLE: "rust contradicts itself; python doesn't",
+        verdicts.CRASHED: "the session crashed on rust; on python it didn't",
+        verdicts.COLLECTION: "it is collected on one backend only",
+    }
+    lines = [f"skyrs: {verdict}: {explained.get(verdict, 'it counts as a failure here')}"]
+    for divergence in divergences[:_SHOWN]:
+        lines += ["", *describe(divergence)]
+    if len(divergences) > _SHOWN:
+        lines += ["", f"and {len(divergences) - _SHOWN} more differences"]
+    return "\n".join(lines)
+
+
+def describe(divergence: dict[str, Any]) -> list[str]:
+    """A difference with both sides."""
+    head = f"{divergence['id']} {divergence['verdict']}: {divergence['observable']}"
+    if divergence["function"]:
+        head += f" of {divergence['function']}{divergence['arguments'] or ''}"
+    if divergence["detail"]:
+        head += f" ({divergence['detail']})"
+    lines = [head]
+    python, rust = divergence["python"], divergence["rust"]
+    if len(python.splitlines()) > 1 and len(rust.splitlines()) > 1:
+        diff = difflib.unified_diff(
+            python.splitlines(), rust.splitlines(), "python", "rust", lineterm="", n=2
+        )
+        lines += [f"  {line}" for line in list(diff)[:_TEXT_LINES]]
+    else:
+        for name, text in (("python", python), ("rust", rust)):
+            shown = text.splitlines() or ["(nothing)"]
+            lines.append(f"  {name + ':':7} {shown[0]}")
+            lines += [f"          {line}" for line in shown[1:_TEXT_LINES]]
+    if divergence["repro"]:
+        lines.append(f"  again:  {divergence['repro']}")
+    return [line.encode("utf-8", "backslashreplace").decode() for line in lines]
+
+
+def _essence(text: str) -> str:
+    """What a traceback ends with."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+    # xdist makes a worker's error the message of an assertion.
+    errors = [error for error in errors if error != "assert False"]
+    return (errors or lines)[-1]
+
+
+def unproven(arm: Arm) -> list[str]:
+    """What an arm couldn't prove of itself."""
+    name = arm.settings.name
+    problems = []
+    if arm.problem:
+        problems.append(f"{name} arm: {_short(_essence(arm.problem), 300)}")
+    for worker, words in arm.words.items():
+        place = f"{name} arm, process {words['pid']} ({worker})"
+        if words["backend"] == "rust" and words["extension"].get("profile") is None:
+            problems.append(f"{place}: the extension wasn't loaded")
+        if words["lost"]:
+            lost = ", ".join(words["lost"])
+            problems.append(f"{place}: the proxies of {lost} stood at the start and not at the end")
+        expected = "1" if words["backend"] == "rust" else "0"
+        if words["switch"] != expected:
+            problems.append(
+                f"{place}: SKYPILOT_USE_RUST was {words['switch']!r} at the end, not {expected!r}"
+            )
+    return problems
+
+
+def write_terminal(parent: Parent, terminal: TerminalReporter) -> None:
+    """The section with all that was found."""
+    results = parent.results
+    if not parent.arms["python"]:
+        return
+    terminal.section("skyrs: python and rust")
+    for arms in parent.arms.values():
+        for arm in arms:
+            terminal.write_line(_arm_line(arm))
+    table, never = _results.routes(results, parent.arms["python"], parent.arms["rust"])
+    if table:
+        terminal.write_line("")
+        for line in route_table(table):
+            terminal.write_line(line)
+    if never:
+        terminal.write_line("")
+        terminal.write_line("never reached on rust: " + ", ".join(never))
+    for lines in (_coverage_lines(parent), _resource_lines(parent), _other_lines(parent)):
+        if lines:
+            terminal.write_line("")
+        for line in lines:
+            terminal.write_line(line)
+    problem = plural(len(parent.problems), "problem") + ", see above" if parent.problems else None
+    failing = sum(results.counts[verdict] for verdict in parent.options.fail_on)
+    bad = bool(failing or parent.problems or parent.stale)
+    terminal.write_line(_results.closing_line(results, problem), red=bad, green=not bad, bold=True)
+
+
+def _arm_line(arm: Arm) -> str:
+    finished = arm.finished or {}
+    name = arm.settings.name + (" (went on)" if arm.settings.skip else "")
+    line = f"{name}: {finished.get('seconds', 0):.1f} s, exit code {arm.exit}"
+    leftovers = finished.get("leftovers", [])
+    if leftovers:
+        line += f"; ended {len(leftovers)} processes that it left: "
+        line += ", ".join(leftovers[:3]) + (", ..." if len(leftovers) > 3 else "")
+    return line
+
+
+def route_table(table: dict[str, Any]) -> list[str]:
+    """The routes, a line each."""
+    from sky_rs_patch._testing import aligned
+
+    rows = [["route", "rust", "python", "tests", "speed", "declines; why it isn't active"]]
+    for name, route in table.items():
+        if route["state"] == "absent":
+            continue
+        notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
+        if route["state"] != "active" and route["reason"]:
+            notes.append(str(route["reason"]))
+        seconds = route["seconds"] or {}
+        ratio = ""
+        if route["tests"] and seconds.get("rust") and seconds.get("python"):
+            ratio = f"{seconds['python'] / seconds['rust']:.1f}x"
+        counts = [str(route[key]) for key in ("rust", "python", "tests")]
+        rows.append([name, *counts, ratio, "; ".join(notes)])
+    return aligned(rows, {1, 2, 3, 4})
+
+
+def _coverage_lines(parent: Parent) -> list[str]:
+    if not parent.options.coverage:
+        return []
+    from pytest_skyrs._arm import body_coverage
+
+    measured = _results.body_coverage(parent.results, parent.arms["python"])
+    return body_coverage.describe(measured, parent.results.bypassed)
+
+
+def _resource_lines(parent: Parent) -> list[str]:
+    results = parent.results
+    lines = []
+    python, rust = results.growth["python"], results.growth["rust"]
+    if rust - python > max(_MEMORY_SLACK, python // 4):
+        lines.append(f"memory that the tests added: {_mib(python)} on python, {_mib(rust)} on rust")
+    for row in results.resources[:_SHOWN]:
+        sides = [_mib(row[side]) if row["what"] == "memory" else row[side] for side in _SIDES]
+        lines.append(
+            f"left behind: {row['what']}: {sides[0]} on python, {sides[1]} on rust: {row['test']}"
+        )
+    if len(results.resources) > _SHOWN:
+        lines.append(f"left behind: {len(results.resources) - _SHOWN} more, see the JSON report")
+    return lines
+
+
+_SIDES = ("python", "rust")
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def _other_lines(parent: Parent) -> list[str]:
+    results = parent.results
+    lines = []
+    if results.normalised:
+        parts = [f"{kind} {count}" for kind, count in results.normalised.most_common()]
+        lines.append(f"normalised in texts that differed: {', '.join(parts)}")
+    if results.unjudged:
+        unjudged = results.unjudged.most_common()
+        parts = [f"{kind} in {plural(count, 'test')}" for kind, count in unjudged]
+        lines.append(
+            f"differs where rust answered nothing, and isn't judged: {', '.join(parts)} "
+            "(--skyrs-texts=all does)"
+        )
+    if results.noise:
+        parts = [
+            f"{kind} in {plural(count, 'test')}" for kind, count in results.noise.most_common()
+        ]
+        lines.append(f"python itself doesn't repeat: {', '.join(parts)}")
+    for verdict in (verdicts.FLAKY, verdicts.INCONCLUSIVE):
+        shown = [row for row in parent.verdicts() if row["verdict"] == verdict][:_SHOWN]
+        lines += [f"{verdict}: {row['id']}: {_reason(row)}" for row in shown]
+    lines += [f"stale known difference: {text}" for text in parent.stale]
+    lines += [f"problem: {text}" for text in parent.problems]
+    if parent.kept:
+        lines.append(f"the arms' folders are kept in {parent.folder}")
+    return lines
+
+
+def _reason(row: dict[str, Any]) -> str:
+    kinds = [*row["noise"], *(divergence["observable"] for divergence in row["divergences"])]
+    return ", ".join(dict.fromkeys(kinds))

@@ -1,0 +1,1 @@
+"""Foundations: names, switch values, warnings and processes; imports nothing of the package."""

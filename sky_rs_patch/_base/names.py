@@ -1,0 +1,12 @@
+"""Names that the parts of the package share: its version, variables and virtual module."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+#: Set in the environment of a program that ``python -m sky_rs_patch.activate`` runs, and read
+#: by ``zz_sky_rs_patch.pth`` in every child interpreter.
+ACTIVE_VARIABLE = "SKY_RS_PATCH_ACTIVE"
+
+#: Exists while the import hook is installed.
+VIRTUAL_MODULE = "sky.utils.rust_fallback"

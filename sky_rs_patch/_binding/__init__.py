@@ -1,0 +1,1 @@
+"""Binding to the extension: loading it, its proxies, counters and bytecode reader."""

@@ -1,0 +1,1 @@
+"""Commands of ``python -m sky_rs_patch`` and the hook that activates an environment."""

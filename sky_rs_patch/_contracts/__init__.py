@@ -1,0 +1,1 @@
+"""Contracts with libraries: what native code relies on in PyYAML, jsonschema, psutil, logging."""

@@ -1,0 +1,1 @@
+"""Guards of routes: derived from bytecode, against a baseline of the standard library."""

@@ -1,0 +1,1 @@
+"""Routes: which target is served by which native function, and registered ones."""

@@ -1,0 +1,1 @@
+"""Runtime of the shim: installing proxies, undoing it, and saying what stands where."""

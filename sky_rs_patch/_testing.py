@@ -1,0 +1,29 @@
+"""Facade for test sessions: what pytest_skyrs uses of this package beside its public names."""
+
+from __future__ import annotations
+
+from sky_rs_patch._base.names import ACTIVE_VARIABLE
+from sky_rs_patch._base.processes import adopt_orphans, end_descendants
+from sky_rs_patch._base.switch import VARIABLE as SWITCH_VARIABLE
+from sky_rs_patch._binding import counters
+from sky_rs_patch._binding.counters import VARIABLE as COUNTERS_VARIABLE
+from sky_rs_patch._binding.extension import build_info
+from sky_rs_patch._binding.extension import load as load_extension
+from sky_rs_patch._routes.registry import registry
+from sky_rs_patch._runtime.installer import observe
+from sky_rs_patch._runtime.status import aligned, table
+
+__all__ = (
+    "ACTIVE_VARIABLE",
+    "COUNTERS_VARIABLE",
+    "SWITCH_VARIABLE",
+    "adopt_orphans",
+    "aligned",
+    "build_info",
+    "counters",
+    "end_descendants",
+    "load_extension",
+    "observe",
+    "registry",
+    "table",
+)

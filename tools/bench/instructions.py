@@ -1,0 +1,303 @@
+"""Counts the instructions of hot calls under callgrind and compares them with a baseline.
+
+    python tools/bench/instructions.py [--update] [--bound 10] [--json FILE]
+
+Instructions don't depend on how busy a machine is, so this may fail a build where times may not.
+Two numbers a call are held against ``instructions.json``: those in the extension, and all of them,
+the interpreter's included. Either is compared only where it can be: with the same rustc, and with
+the same interpreter. What can't be compared is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any, Callable, NamedTuple
+
+BASELINE = pathlib.Path(__file__).with_suffix(".json")
+CALLS = 200
+WARM = 20
+
+
+class Workload(NamedTuple):
+    """A call that is made often."""
+
+    module: str
+    function: str
+    what: str
+    arguments: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.function}: {self.what}" if self.what else self.function
+
+
+LOG = ("x" * 63 + "\n") * 128
+SENTENCE = " ".join(f"word{number}" for number in range(100))
+COMMON, SUBPROCESS, YAML = "common_utils", "subprocess_utils", "yaml_utils"
+ARGV = ["sky", "launch", "--env", "A=b", "--secret", "HF_TOKEN=hf_01", "task.yaml"]
+TASK = {
+    "name": "train",
+    "resources": {"accelerators": "A100:8", "cpus": "16+", "use_spot": True, "ports": [8080]},
+    "num_nodes": 2,
+    "envs": {"MODEL": "llama", "EPOCHS": "3", "EMPTY": ""},
+    "file_mounts": {"/data": "s3://bucket/data", "~/code": "./src"},
+    "setup": "pip install -r requirements.txt\nnvidia-smi\n",
+    "run": "torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it\n",
+}
+TEXT = """\
+name: train
+resources:
+  accelerators: A100:8  # or H100
+  cpus: 16+
+  use_spot: true
+  ports: [8080]
+num_nodes: 2
+envs: {MODEL: llama, EPOCHS: "3", EMPTY: ''}
+file_mounts:
+  /data: s3://bucket/data
+  ~/code: ./src
+setup: |
+  pip install -r requirements.txt
+  nvidia-smi
+run: |
+  torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it
+"""
+
+
+def workloads(log: str = "") -> list[Workload]:
+    """The calls; ``log`` is a file of `LOG`."""
+    return [
+        Workload(COMMON, "base36_encode", "an md5", ("d41d8cd98f00b204e9800998ecf8427e",)),
+        Workload(COMMON, "format_float", "1.0", (1.0,)),
+        Workload(COMMON, "format_float", "3.14159", (3.14159,)),
+        Workload(COMMON, "format_float", "an int", (7,)),
+        Workload(COMMON, "format_float", "a declined one", ("1.0",)),
+        Workload(COMMON, "truncate_long_string", "short", ("a short string",)),
+        Workload(COMMON, "truncate_long_string", "long", (SENTENCE,)),
+        Workload(COMMON, "truncate_long_string", "middle", (SENTENCE, 60, True)),
+        Workload(COMMON, "read_last_n_lines", "10 lines", (log, 10)),
+        Workload(COMMON, "hash_file", "8 KiB, md5", (log, "md5")),
+        Workload(COMMON, "get_mem_size_gb", "", ()),
+        Workload(SUBPROCESS, "get_parallel_threads", "", ()),
+        Workload(YAML, "dump_yaml_str", "a task", (TASK,)),
+        Workload(YAML, "check_no_duplicate_keys", "a task", (TEXT,)),
+        Workload(YAML, "safe_load", "a task", (TEXT,)),
+        Workload(COMMON, "validate_schema", "a task", (TASK, _schema())),
+        Workload(COMMON, "is_valid_user_hash", "", ("a1b2c3d4",)),
+        Workload(COMMON, "make_cluster_name_on_cloud", "", ("a.training_run", 10, False)),
+        Workload(COMMON, "check_cluster_name_is_valid", "", ("dev-1",)),
+        Workload(COMMON, "remove_color", "a plain line", (SENTENCE,)),
+        Workload(COMMON, "_redact_secrets_values", "a launch", (ARGV,)),
+    ]
+
+
+def _schema() -> Any:
+    try:
+        from sky.utils import schemas
+    except ImportError:
+        # Only what is measured needs it.
+        return None
+    return schemas.get_task_schema()
+
+
+def measured_process(folder: str) -> None:
+    """Runs under callgrind, which writes its counts down at each `os.getppid`."""
+    import importlib
+
+    import sky_rs_patch
+
+    # Slow here, but then all guards are those of a real process.
+    importlib.import_module("sky")
+
+    os.environ.pop("SKYPILOT_POD_MEMORY_GB_LIMIT", None)
+    sky_rs_patch.enable()
+    log = pathlib.Path(folder) / "log"
+    log.write_text(LOG)
+    routes = []
+    for workload in workloads(str(log)):
+        module = importlib.import_module(f"sky.utils.{workload.module}")
+        function = getattr(module, workload.function)
+        loop = _loop(function, workload.arguments)
+        loop(WARM)
+        before = function._self_route.counts()
+        os.getppid()
+        loop(CALLS)
+        os.getppid()
+        after = function._self_route.counts()
+        routes.append([workload.name, after[0] - before[0]])
+    print(json.dumps(routes))
+
+
+def _loop(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[int], None]:
+    """A loop in which the arguments are locals, as they are in a program."""
+    names = "".join(f"a{at}, " for at in range(len(arguments)))
+    source = (
+        f"def make(function, error, arguments):\n"
+        f"    def loop(number):\n"
+        f"        {names + '= arguments' if names else 'pass'}\n"
+        f"        for _ in range(number):\n"
+        f"            try:\n"
+        f"                function({names})\n"
+        f"            except error:\n"
+        f"                pass\n"
+        f"    return loop\n"
+    )
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    loop: Callable[[int], None] = namespace["make"](function, Exception, arguments)
+    return loop
+
+
+class Counts(NamedTuple):
+    """Instructions a call."""
+
+    own: int
+    total: int
+
+
+def count(folder: pathlib.Path) -> dict[str, Counts]:
+    """Counts the instructions of each workload's call.
+
+    Raises:
+        RuntimeError: if callgrind or the measured process fails, or Rust answered other calls than
+            it should.
+    """
+    command = ["valgrind", "--tool=callgrind", "--dump-before=getppid"]
+    command += [f"--callgrind-out-file={folder}/out", sys.executable, __file__, "--measured"]
+    command += ["--folder", str(folder)]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("SKYPILOT_USE_RUST", None)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the measured process failed:\n{done.stdout}\n{done.stderr}")
+    answered = json.loads(done.stdout.splitlines()[-1])
+    found = {}
+    for at, (name, rust) in enumerate(answered):
+        if rust != (0 if "declined" in name else CALLS):
+            raise RuntimeError(f"{name}: Rust answered {rust} of {CALLS} calls")
+        own, total = _parse((folder / f"out.{2 * at + 2}").read_text())
+        found[name] = Counts(round(own / CALLS), round(total / CALLS))
+    return found
+
+
+def _parse(profile: str) -> tuple[int, int]:
+    """Instructions in the extension, and in all, from a profile in callgrind's format."""
+    names: dict[str, str] = {}
+    own = total = 0
+    inside = inclusive = False
+    for line in profile.splitlines():
+        if line.startswith("ob="):
+            number, _, name = line[3:].partition(" ")
+            name = names.setdefault(number, name)
+            inside = "_native" in pathlib.PurePath(name).name
+        elif line.startswith("calls="):
+            # The next line is what the callee took, which is counted where it was spent.
+            inclusive = True
+        elif line[:1].isdigit() or line[:1] in "+-*":
+            if not inclusive:
+                cost = int("".join(line.split()[1:]) or 0)
+                total += cost
+                own += cost if inside else 0
+            inclusive = False
+        elif line.startswith("cob=("):
+            number, _, name = line[4:].partition(" ")
+            names.setdefault(number, name)
+    return own, total
+
+
+def environment() -> dict[str, str]:
+    """What the counts depend on."""
+    from sky_rs_patch._binding import extension
+
+    build = extension.build_info()
+    return {
+        "machine": platform.machine(),
+        "rustc": build["rustc"],
+        "profile": build["profile"],
+        "python": f"{platform.python_version()} {platform.python_compiler()} "
+        f"{' '.join(platform.python_build())}",
+    }
+
+
+def compare(
+    baseline: dict[str, Any], now: dict[str, Any], bound: float
+) -> tuple[list[list[str]], list[str], list[str]]:
+    """Rows of a table, what is wrong, and what can't be said.
+
+    Args:
+        baseline: what ``--update`` wrote.
+        now: the same for this run.
+        bound: by how many percent a count may grow.
+    """
+    rows = [["call", "extension", "before", "all", "before"]]
+    wrong, unsaid = [], []
+    was, here = baseline["environment"], now["environment"]
+    comparable = {
+        "own": all(was[key] == here[key] for key in ("machine", "rustc", "profile")),
+        "total": was == here,
+    }
+    for kind, what in (("own", "the extension"), ("total", "all")):
+        if not comparable[kind]:
+            differing = [f"{key} {was[key]!r}" for key in was if was[key] != here[key]]
+            unsaid.append(f"the baseline for {what} was made with {', '.join(differing)}")
+    for name in dict.fromkeys([*baseline["calls"], *now["calls"]]):
+        before, after = baseline["calls"].get(name), now["calls"].get(name)
+        if before is None or after is None:
+            wrong.append(f"{name}: {'no baseline' if before is None else 'no such call any more'}")
+            continue
+        cells = [name]
+        for kind, at in (("own", 0), ("total", 1)):
+            cells += [f"{after[at]:,}", f"{before[at]:,}"]
+            if comparable[kind] and after[at] > before[at] * (1 + bound / 100) + 20:
+                grown = (after[at] / before[at] - 1) * 100 if before[at] else float("inf")
+                where = "in the extension" if kind == "own" else "in all"
+                wrong.append(
+                    f"{name}: {after[at]:,} instructions a call {where}, {grown:.0f} % more than "
+                    f"{before[at]:,}; the bound is {bound:g} %"
+                )
+        rows.append(cells)
+    return rows, wrong, unsaid
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--update", action="store_true", help="write the baseline anew")
+    parser.add_argument("--bound", type=float, default=10, metavar="PERCENT")
+    parser.add_argument("--json", type=pathlib.Path, help="write the counts there, too")
+    parser.add_argument("--measured", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measured:
+        measured_process(options.folder)
+        return 0
+    if shutil.which("valgrind") is None:
+        print("instructions.py: valgrind is missing (Debian: apt-get install valgrind)")
+        return 1
+    from sky_rs_patch._runtime.status import aligned
+
+    with tempfile.TemporaryDirectory() as folder:
+        counts = count(pathlib.Path(folder))
+    now = {"environment": environment(), "calls": {name: list(it) for name, it in counts.items()}}
+    for path in [BASELINE] * options.update + [options.json] * bool(options.json):
+        path.write_text(json.dumps(now, indent=1) + "\n")
+    baseline = json.loads(BASELINE.read_text())
+    rows, wrong, unsaid = compare(baseline, now, options.bound)
+    print(*aligned(rows, {1, 2, 3, 4}, ruled=True), sep="\n")
+    for line in unsaid:
+        print(f"not compared: {line}")
+    for line in wrong:
+        print(f"WRONG: {line}")
+    print(f"{len(counts)} calls, {len(wrong)} wrong; instructions.py --update accepts them")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

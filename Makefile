@@ -1,6 +1,6 @@
-# make demo: a real SkyPilot API server, served by Rust, and a double run that finds planted errors.
-# make test: everything that must pass.
-# Both set up what they need in .venv; nothing is installed outside this folder.
+# `make help` lists the targets. `make demo` and `make test` set up what they need in .venv; nothing is
+# installed outside this folder. A comment that begins with ## is a target's line in the help: what it
+# does, and about how long it takes on two cores once everything is built.
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -15,19 +15,31 @@ BIN := $(VENV)/bin
 PYTHON_SOURCES := sky_rs_patch pytest_skyrs tests tools conftest.py noxfile.py
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
-.PHONY: demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
+.PHONY: help check demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
 .PHONY: fuzz fuzz-core guards faults leaks memory-checks matrix matrix-nightly
 .PHONY: instructions upstream-all planted bench bench-peers bench-core server-bench clean
 
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' \
+		| expand -t 20
+
 # From another folder: `python -m` would find the sources here, which have no extension.
-demo: build
+demo: build  ## a real API server served by Rust, then planted errors and their verdicts (1 min)
 	cd $(VENV) && bin/python -m sky_rs_patch demo
 	cd $(VENV) && bin/python -m pytest --skyrs-selftest -q -p no:cacheprovider -c /dev/null --rootdir=. \
 		--confcutdir=.
 
-test: lint rust-test python-test plugin-test old-test sdist-test instructions upstream
+test: lint rust-test python-test plugin-test old-test sdist-test instructions upstream  ## everything that must pass (20 min)
 
-## Environments
+# What a change breaks most often, quickly.
+QUICK = $(addprefix tests/shim/test_,proxy.py register.py switch.py status.py) \
+	$(addprefix tests/guards/test_,bytecode.py pins.py guards_code.py) \
+	tests/fingerprints/test_fingerprints.py tests/routes/test_properties_text.py \
+	$(addprefix tests/plugin/test_,canonical.py compare.py known.py normalise.py options.py report.py verdicts.py)
+check: lint rust-test  ## for daily work: lints, core, fast tests (3 min)
+	$(PYTEST) $(QUICK)
+
+# Environments
 
 $(VENV)/.tools: Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -45,7 +57,7 @@ $(VENV)/.built: $(VENV)/.requirements $(SOURCES)
 	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --reinstall --no-deps dist/*.whl
 	touch $@
 
-build: $(VENV)/.built
+build: $(VENV)/.built  ## the environment .venv with SkyPilot and the wheel (2 min the first time)
 
 .venv-%/.built: $(VENV)/.built requirements/skypilot-%.txt
 	$(UV) venv -q --allow-existing --python $(BIN)/python .venv-$*
@@ -68,9 +80,9 @@ $(CHECKS_VENV)/.built: $(VENV)/.built requirements/test.txt
 	$(UV) pip install -q --compile-bytecode --python $(CHECKS_VENV)/bin/python --reinstall --no-deps .work/checks/*.whl
 	touch $@
 
-## Checks
+# Checks
 
-lint: $(VENV)/.built
+lint: $(VENV)/.built  ## formats, clippy, ruff, mypy, stubs, layers (1 min)
 	cd rust && cargo fmt --check
 	cd rust && PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked -q --all-targets -- -D warnings
 	$(BIN)/ruff check $(PYTHON_SOURCES)
@@ -79,20 +91,20 @@ lint: $(VENV)/.built
 	cd $(VENV) && bin/python -m mypy.stubtest sky_rs_patch._native
 	$(BIN)/lint-imports --no-cache
 
-rust-test: $(VENV)/.tools
+rust-test: $(VENV)/.tools  ## tests of the core crate (1 min)
 	cd rust && cargo test --locked -q -p sky-rs-core
 
 # In two sessions: the first one deletes and reloads SkyPilot's modules under its own feet.
-python-test: $(VENV)/.built
+python-test: $(VENV)/.built  ## tests of the shim, and each route against its original (9 min)
 	$(PYTEST) tests --ignore=tests/routes --ignore=tests/mutants --ignore=tests/plugin
 	$(PYTEST) tests/routes tests/mutants
 
 # Panics on purpose within every native function.
-faults: $(CHECKS_VENV)/.built
+faults: $(CHECKS_VENV)/.built  ## panics within every native function, on a build of its own (4 min)
 	$(CHECKS_VENV)/bin/pytest -q -p no:cacheprovider tests/faults/checked
 
 # Every route 100,000 times: no memory, no descriptor stays.
-leaks: $(VENV)/.built
+leaks: $(VENV)/.built  ## every route 100,000 times: no memory, no descriptor stays (5 min)
 	$(BIN)/python tools/check/leaks.py --calls 100000
 
 # The extension with assertions: the tests with CPython's own checks of memory, then under valgrind.
@@ -101,48 +113,48 @@ MEMORY_TESTS = $(addprefix tests/shim/test_,proxy.py register.py switch.py statu
 	$(addprefix tests/faults/,test_faults_signals.py test_faults_threads.py checked) \
 	$(addprefix tests/routes/test_properties_,text.py files.py schema.py) \
 	$(addprefix tests/routes/test_properties_yaml_,load.py keys.py dump.py)
-memory-checks: $(CHECKS_VENV)/.built
+memory-checks: $(CHECKS_VENV)/.built  ## debug allocator, then valgrind (2 h)
 	PYTHONMALLOC=debug $(CHECKS_VENV)/bin/python -X dev $(CHECKS_VENV)/bin/pytest -q \
 		-p no:cacheprovider $(MEMORY_TESTS)
 	cd .work && ../$(CHECKS_VENV)/bin/python ../tools/check/memory_calls.py
 
 # The plugin; 'slow' tests are for `make plugin-test SELECT=`.
 SELECT = -m 'not slow'
-plugin-test: $(VENV)/.built
+plugin-test: $(VENV)/.built  ## tests of the pytest plugin; SELECT= for the slow ones, too (4 min)
 	$(PYTEST) $(SELECT) tests/plugin
 
 # Random calls of every route on Rust and on its original, for so many minutes; then the core alone,
 # for as long. The seed and the number of a call that differs are printed with it.
 MINUTES = 5
 SEED = 1
-fuzz: $(VENV)/.built
+fuzz: $(VENV)/.built  ## MINUTES=5 SEED=1: random calls of all routes, then of the core
 	cd tests && ../$(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 	$(MAKE) fuzz-core
 
 # Wants cargo-fuzz (`cargo install cargo-fuzz`) and a nightly toolchain; says so where they aren't.
-fuzz-core:
+fuzz-core:  ## the core's fuzz targets alone; wants cargo-fuzz and a nightly toolchain
 	$(PYTHON) tools/check/fuzz_core.py --minutes $(MINUTES) --seed $(SEED)
 
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.
-old-test: $(OLD_VENV)/.built
+old-test: $(OLD_VENV)/.built  ## the routes on SkyPilot 0.10.5 (1 min)
 	$(OLD_VENV)/bin/pytest -q -p no:cacheprovider tests/shim/test_routes_exist.py
 
 # Everything that every original reads, replaced in every way, before the first call and after one.
-guards: $(VENV)/.built
+guards: $(VENV)/.built  ## everything that every original reads, replaced in every way (30 min)
 	mkdir -p .work
 	$(BIN)/python tests/support/guard_cases.py --json .work/guards.json
 
 # Instructions of the hot calls, under callgrind, against tools/bench/instructions.json.
-instructions: $(VENV)/.built
+instructions: $(VENV)/.built  ## instruction counts of hot calls, under valgrind (1 min)
 	$(BIN)/python tools/bench/instructions.py
 
 # SkyPilot's own tests: plainly, and on both backends.
-upstream: $(VENV)/.built
+upstream: $(VENV)/.built  ## SkyPilot's own tests, plainly and on both backends (5 min)
 	$(BIN)/python tools/check/upstream.py --work .work/upstream
 
 # Three SkyPilots, three double runs in a row of each, in one process and with two workers.
 WORKERS = -- -n 2 --dist loadgroup -s
-upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built
+upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built  ## the same for three SkyPilots, three times (2 h)
 	$(BIN)/python tools/check/upstream.py --work .work/upstream --runs 3
 	$(BIN)/python tools/check/upstream.py --work .work/upstream --runs 3 $(WORKERS)
 	for release in 0.10.5 0.12.3; do \
@@ -155,19 +167,19 @@ upstream-all: $(VENV)/.built $(OLD_VENV)/.built $(MIDDLE_VENV)/.built
 # Hours; ONLY="py3.9 nightly" runs the cells with one of these in their names.
 ONLY =
 MATRIX = PATH="$(CURDIR)/$(NOX)/bin:$$PATH" $(NOX)/bin/python tools/release/matrix.py
-matrix: $(NOX)/.requirements
+matrix: $(NOX)/.requirements  ## all SkyPilots, CPythons, wrapts and pytests; ONLY="py3.9 nightly" for some (hours)
 	$(MATRIX) $(ONLY)
 
 # The newest nightly in the place of the pinned one.
-matrix-nightly: $(NOX)/.requirements
+matrix-nightly: $(NOX)/.requirements  ## the same for the newest nightly of SkyPilot
 	$(MATRIX) --newest-nightly nightly
 
 # The table of docs/double-run.md: what a wrong candidate is caught by.
-planted: $(VENV)/.built
+planted: $(VENV)/.built  ## ten wrong candidates on the real SkyPilot, and what the double run calls them (3 min)
 	$(BIN)/python tools/check/planted.py
 
 # The sdist holds all that a build needs but the crates, which the build above has fetched.
-sdist-test: $(VENV)/.built
+sdist-test: $(VENV)/.built  ## the sdist builds offline, to the same wheel (2 min)
 	rm -rf .work/sdist && mkdir -p .work/sdist
 	$(BIN)/maturin sdist -o .work/sdist
 	cd .work/sdist && tar xzf *.tar.gz
@@ -176,13 +188,13 @@ sdist-test: $(VENV)/.built
 	$(BIN)/python tools/check/same_wheel.py dist/*.whl .work/sdist/out/*.whl
 
 # Every route against its original and its bounds, end to end; from another folder, as the demo.
-bench: $(VENV)/.built
+bench: $(VENV)/.built  ## each route against its original, end to end (10 min)
 	mkdir -p .work/bench
 	cd $(VENV) && bin/python -m sky_rs_patch bench --end-to-end \
 		--json ../.work/bench/bench.json --html ../.work/bench/bench.html
 
 # The same originals compiled by Cython and mypyc, in an environment of their own.
-bench-peers: $(VENV)/.built requirements/bench.txt
+bench-peers: $(VENV)/.built requirements/bench.txt  ## the originals compiled by Cython and mypyc beside the routes (10 min)
 	$(UV) venv -q --allow-existing --python $(BIN)/python .venv-bench
 	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python -r requirements/bench.txt
 	$(UV) pip install -q --compile-bytecode --python .venv-bench/bin/python --reinstall --no-deps dist/*.whl
@@ -190,14 +202,14 @@ bench-peers: $(VENV)/.built requirements/bench.txt
 	cd $(VENV) && ../.venv-bench/bin/python ../tools/bench/bench_peers.py --json ../.work/bench/peers.json
 
 # The algorithms by themselves.
-bench-core: $(VENV)/.tools
+bench-core: $(VENV)/.tools  ## the algorithms alone, by criterion (5 min)
 	cd rust/core/benches && CARGO_TARGET_DIR=$(CURDIR)/rust/target cargo bench --locked
 
 # A real API server: requests a second, CPU seconds and memory. Wants a quiet machine: half an hour.
-server-bench: $(VENV)/.built
+server-bench: $(VENV)/.built  ## a real API server without and with the shim (30 min; wants a quiet machine)
 	mkdir -p .work
 	$(BIN)/python tools/bench/server_bench.py --rounds 5 --json .work/server-bench.json
 	$(BIN)/python tools/bench/server_bench.py --memory 10000 --json .work/server-memory.json
 
-clean:
+clean:  ## remove everything that these targets made
 	rm -rf $(VENV) $(NOX) $(CHECKS_VENV) .venv-bench $(OLD_VENV) $(MIDDLE_VENV) .work dist rust/target

@@ -593,3 +593,8 @@ def test_enabling_in_the_real_skypilot_warns_of_nothing():
         sky_rs_patch.disable()
     assert [str(each.message) for each in caught] == []
     assert outcome(importlib.import_module, COMMON)[0] == "returns"
+
+
+def test_what_is_named_by_string_is_there():
+    for module, attribute in (_finder.MODULE_LISTENER, _finder.VIRTUAL_MODULE_MAKER):
+        assert callable(getattr(importlib.import_module(module), attribute))

@@ -50,7 +50,7 @@ def enabled(*, opt_in: Iterable[str] = ()) -> Iterator[None]:
             installer.disable()
 
 
-def status(*, stale: bool = False) -> dict[str, Any]:
+def status(*, stale: bool = False, examine: bool = True) -> dict[str, Any]:
     """Tells what is routed in this process, and what it has served.
 
     Args:
@@ -58,15 +58,19 @@ def status(*, stale: bool = False) -> dict[str, Any]:
             registries and the like that took them before they were routed. Each active route
             then has ``stale``, a list of ``module: name``. It asks the garbage collector about
             every object of the process, which takes a good part of a second.
+        examine: look now at what active routes take for granted, as their next calls would, so
+            that ``reason`` is there before any call. It takes some milliseconds a route, once.
 
     Returns:
         A dictionary that can be dumped as JSON. ``["routes"][target]`` has ``state``
-        (``active``, ``inactive`` or ``absent``), ``reason``, ``calls`` (``{"rust": n,
-        "python": n}``) and ``declines`` (``{reason: n}``).
+        (``active``, ``inactive`` or ``absent``), ``served`` (whether Rust may answer an
+        ordinary call now), ``reason`` and ``help`` if it doesn't, ``expected`` (whether it
+        should: a function that is here, and opt-in routes if somebody asked), ``calls``
+        (``{"rust": n, "python": n}``) and ``declines`` (``{reason: n}``).
     """
     from sky_rs_patch._runtime import status as _status
 
-    return _status.collect(stale=stale)
+    return _status.collect(stale=stale, examine=examine)
 
 
 def register(

@@ -115,9 +115,19 @@ def install() -> None:
         sys.meta_path.insert(0, _finder)
 
 
-def installed_finder() -> Finder:
-    """The finder, for those who waited for SkyPilot: they stand in its place no longer."""
-    return _finder
+class _Nothing:
+    """Finds nothing."""
+
+    def find_spec(self, *_: object) -> None:
+        return None
+
+
+def installed_finder() -> Finder | _Nothing:
+    """The finder, for those who waited for SkyPilot: they stand in its place no longer.
+
+    It finds nothing where the variable says that the shim isn't wanted.
+    """
+    return _finder if is_installed() else _Nothing()
 
 
 def remove() -> None:
@@ -146,13 +156,38 @@ def _call(name: tuple[str, str], module: ModuleType) -> None:
     getattr(importlib.import_module(name[0]), name[1])(module)
 
 
+def is_unwanted() -> bool:
+    """Whether the variable is set, and doesn't say that SkyPilot is to be served."""
+    from os import environ
+
+    from sky_rs_patch._base import switch
+    from sky_rs_patch._base.names import ACTIVE_VARIABLE
+
+    value = environ.get(ACTIVE_VARIABLE)
+    return value is not None and not switch.is_on(value)
+
+
 def _relieve_waiting() -> None:
     """Takes the place of what .pth files have put there to wait for SkyPilot."""
     waiting = [hook for hook in sys.meta_path if getattr(hook, "waits_for", None) == "sky_rs_patch"]
     for hook in waiting:
         sys.meta_path.remove(hook)
-    if waiting:
+    if waiting and not is_unwanted():
         install()
+    elif waiting:
+        _say_what_is_no_switch_value()
+
+
+def _say_what_is_no_switch_value() -> None:
+    from os import environ
+
+    from sky_rs_patch._base import switch
+    from sky_rs_patch._base.names import ACTIVE_VARIABLE
+    from sky_rs_patch._base.warn import complain
+
+    value = environ[ACTIVE_VARIABLE]
+    if not switch.is_off(value):
+        complain(f"SkyPilot stays on Python: {ACTIVE_VARIABLE}={value!r} is no switch value")
 
 
 _relieve_waiting()

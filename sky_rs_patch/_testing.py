@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sky_rs_patch._base.names import ACTIVE_VARIABLE
+from sky_rs_patch._base.network import isolate_network
 from sky_rs_patch._base.processes import adopt_orphans, end_descendants
 from sky_rs_patch._base.switch import VARIABLE as SWITCH_VARIABLE
 from sky_rs_patch._binding import counters
@@ -22,6 +23,7 @@ __all__ = (
     "build_info",
     "counters",
     "end_descendants",
+    "isolate_network",
     "load_extension",
     "observe",
     "registry",

@@ -344,7 +344,7 @@ class Recorder:
 def _standing() -> list[str]:
     import sky_rs_patch
 
-    routes = sky_rs_patch.status()["routes"]
+    routes = sky_rs_patch.status(examine=False)["routes"]
     return [target for target, route in routes.items() if route["state"] == "active"]
 
 

@@ -8,47 +8,18 @@ when it reads ``stop`` on its standard input, and when that is closed: the paren
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import json
 import os
 import select
 import shutil
 import signal
-import socket
-import struct
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-_CLONE_NEWNET = 0x40000000
-_CLONE_NEWUSER = 0x10000000
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 #: Seconds that an arm has to end by itself after Ctrl-C.
 _GRACE = 10.0
-
-
-def isolate_network() -> None:
-    """Gives this process, and what it starts, a network of its own with nothing but a loopback.
-
-    Raises:
-        OSError: if the system doesn't let us.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    flags = _CLONE_NEWNET if uid == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
-    if libc.unshare(flags) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"no network namespace can be had: {os.strerror(error)}")
-    if uid != 0:
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", encoding="ascii")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sh", b"lo", 0)
-        flags = struct.unpack("16sh", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | _IFF_UP))
 
 
 class _Supervisor:
@@ -67,7 +38,7 @@ class _Supervisor:
         start = time.monotonic()
         _testing.adopt_orphans()
         if self._plan["isolate"] == "net":
-            isolate_network()
+            _testing.isolate_network()
         wake, waker = os.pipe()
         for end in (wake, waker):
             os.set_blocking(end, False)

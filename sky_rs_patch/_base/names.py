@@ -5,7 +5,8 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 #: Set in the environment of a program that ``python -m sky_rs_patch.activate`` runs, and read
-#: by ``zz_sky_rs_patch.pth`` in every child interpreter.
+#: by ``zz_sky_rs_patch.pth`` in every child interpreter. An off value keeps the shim out of a
+#: process, whatever has switched it on.
 ACTIVE_VARIABLE = "SKY_RS_PATCH_ACTIVE"
 
 #: Exists while the import hook is installed.

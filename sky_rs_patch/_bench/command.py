@@ -24,11 +24,30 @@ if TYPE_CHECKING:
 #: Of the JSON object. Keys are added without a new number; a changed or lost one gets one.
 SCHEMA = 1
 KIND = "sky_rs_patch bench"
-_MISSING = "pyperf isn't installed: pip install 'sky-rs-patch[bench]'"
+INSTALL = "pip install 'pyperf>=2.6' psutil"
+
+EPILOG = """\
+examples:
+  python -m sky_rs_patch bench --quick                       rough, in less than a minute
+  python -m sky_rs_patch bench --json b.json --html b.html   for later, and to look at
+  python -m sky_rs_patch bench --only 'get_*' --rounds 20
+"""
 
 
 class Problem(Exception):
-    """The benchmark can't go on; the message says why."""
+    """The benchmark can't go on; the message says why.
+
+    Attributes:
+        code: the command's exit code.
+    """
+
+    code = 1
+
+
+class Misuse(Problem):
+    """The user must mend the command, or what is installed; nothing was measured."""
+
+    code = 2
 
 
 class _Plan:
@@ -98,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
             write(options.html, page.render(result))
     except Problem as problem:
         print(f"sky_rs_patch bench: error: {problem}", file=sys.stderr)
-        return 1
+        return problem.code
     except KeyboardInterrupt:
         print("sky_rs_patch bench: interrupted", file=sys.stderr)
         return 130
@@ -124,6 +143,7 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
         Problem: what the user must mend.
     """
     chosen = _check(options)
+    server = read_server(options.server)
     plan = _Plan(options)
     from sky_rs_patch._binding import extension
 
@@ -142,7 +162,7 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
         "settings": {"quick": options.quick, **vars(plan)},
         "warnings": warnings,
         "end_to_end": [],
-        "server": read_server(options.server),
+        "server": server,
     }
     versions = result["versions"]
     print(
@@ -193,29 +213,26 @@ def _check(options: argparse.Namespace) -> list[int]:
     try:
         timing.check_release_build()
     except RuntimeError as error:
-        raise Problem(str(error)) from None
+        raise Misuse(str(error)) from None
     if importlib.util.find_spec("pyperf") is None:
-        raise Problem(_MISSING)
+        raise Misuse(f"pyperf isn't installed: {INSTALL}")
     if importlib.util.find_spec("sky") is None:
-        raise Problem(f"SkyPilot isn't installed beside sky_rs_patch, in {sys.prefix}")
+        raise Misuse(f"SkyPilot isn't installed beside sky_rs_patch, in {sys.prefix}")
     if options.tasks is not None:
         options.tasks = str(Path(options.tasks).absolute())
         folder = Path(options.tasks)
         if not folder.is_dir():
-            raise Problem(f"--tasks {options.tasks}: no such directory")
+            raise Misuse(f"--tasks {options.tasks}: no such directory")
         if not any(p.suffix in {".yaml", ".yml"} for p in folder.rglob("*.y*ml")):
-            raise Problem(f"--tasks {options.tasks}: no *.yaml or *.yml there")
-    for option in ("json", "html", "pyperf"):
-        name = getattr(options, option)
-        if name is not None and not Path(name).absolute().parent.is_dir():
-            raise Problem(f"--{option} {name}: no such directory")
+            raise Misuse(f"--tasks {options.tasks}: no *.yaml or *.yml there")
+    check_files(options, "json", "html", "pyperf")
     if options.peers is not None and not Path(options.peers, "peers.json").is_file():
-        raise Problem(f"--peers {options.peers}: no peers.json there")
+        raise Misuse(f"--peers {options.peers}: no peers.json there")
     chosen = list(range(len(WORKLOADS)))
     for glob in options.only or ():
         if not any(fnmatch.fnmatchcase(w.function, glob) for w in WORKLOADS):
             names = ", ".join(sorted({w.function for w in WORKLOADS}))
-            raise Problem(f"--only {glob}: no such function; there are {names}")
+            raise Misuse(f"--only {glob}: no such function; there are {names}")
     if options.only:
         chosen = [
             index
@@ -225,6 +242,27 @@ def _check(options: argparse.Namespace) -> list[int]:
     return chosen
 
 
+def check_files(options: argparse.Namespace, *names: str) -> None:
+    """Sees that files of results can be written, before hours are spent on what is in them.
+
+    Raises:
+        Misuse: if one can't be.
+    """
+    for name in names:
+        path = getattr(options, name)
+        if path is None or path == "-":
+            continue
+        existed = os.path.lexists(path)
+        try:
+            with Path(path).open("ab"):
+                pass
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise Misuse(f"--{name} {path}: {why}") from None
+        if not existed:
+            Path(path).unlink()
+
+
 def read_server(name: str | None) -> Any:
     """Reads what the benchmark of the API server wrote; it goes into the report as it is."""
     if name is None:
@@ -232,9 +270,9 @@ def read_server(name: str | None) -> Any:
     try:
         return json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
-        raise Problem(f"--server {name}: {error.strerror}") from None
+        raise Misuse(f"--server {name}: {error.strerror}") from None
     except ValueError as error:
-        raise Problem(f"--server {name}: no JSON: {error}") from None
+        raise Misuse(f"--server {name}: no JSON: {error}") from None
 
 
 def _worker(

@@ -10,6 +10,12 @@ from typing import Any
 
 from sky_rs_patch._bench import command, markdown, page
 
+EPILOG = """\
+examples:
+  python -m sky_rs_patch report --from bench.json                    Markdown on stdout
+  python -m sky_rs_patch report --from bench.json --html bench.html
+"""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
@@ -24,9 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Runs the command; returns its exit code."""
     try:
+        command.check_files(options, "html", "markdown")
+        server = command.read_server(options.server)
         result = load(options.source) if options.source else _measured(options)
         if options.server:
-            result["server"] = command.read_server(options.server)
+            result["server"] = server
         if options.html:
             command.write(options.html, page.render(result))
         if options.markdown == "-" or not (options.html or options.markdown):
@@ -35,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             command.write(options.markdown, markdown.render(result))
     except command.Problem as problem:
         print(f"sky_rs_patch report: error: {problem}", file=sys.stderr)
-        return 1
+        return problem.code
     except KeyboardInterrupt:
         print("sky_rs_patch report: interrupted", file=sys.stderr)
         return 130
@@ -57,13 +65,13 @@ def load(name: str) -> dict[str, Any]:
     try:
         result = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
-        raise command.Problem(f"--from {name}: {error.strerror}") from None
+        raise command.Misuse(f"--from {name}: {error.strerror}") from None
     except ValueError as error:
-        raise command.Problem(f"--from {name}: no JSON: {error}") from None
+        raise command.Misuse(f"--from {name}: no JSON: {error}") from None
     if not isinstance(result, dict) or result.get("kind") != command.KIND:
-        raise command.Problem(f"--from {name}: not written by `bench --json`")
+        raise command.Misuse(f"--from {name}: not written by `bench --json`")
     if result.get("schema") != command.SCHEMA:
-        raise command.Problem(
+        raise command.Misuse(
             f"--from {name}: its schema is {result.get('schema')!r}, this version reads "
             f"{command.SCHEMA}; run `bench --json` again"
         )

@@ -18,6 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sky_rs_patch._base import switch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -141,9 +143,9 @@ def attach(route: Route) -> None:
     """Lets a new route count for its target, in this process's file if there is to be one."""
     global _file, _failed
     directory = os.environ.get(VARIABLE)
-    if directory and _file is None and not _failed:
+    if not switch.is_off(directory) and _file is None and not _failed:
         try:
-            _file = _File(Path(directory))
+            _file = _File(Path(str(directory)))
         except OSError as error:
             from sky_rs_patch._base.warn import complain
 

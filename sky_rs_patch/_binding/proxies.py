@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import wrapt
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def _pass_through(
     wrapped: Callable[..., Any], instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> object:
-    """Serves proxies that were bound to an instance: the original runs."""
+    """What wrapt wants for calls that come through it; ours don't."""
     return wrapped(*args, **kwargs)
 
 
@@ -35,6 +36,14 @@ class PythonRoutedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._self_route(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: object = None) -> Any:
+        # As functions do it: a class attribute is the very same object.
+        if instance is not None:
+            return MethodType(self, instance)
+        if owner is None:
+            raise TypeError("__get__(None, None) is invalid")
+        return self
 
     def __reduce__(self) -> str:
         return str(self.__wrapped__.__qualname__)

@@ -6,6 +6,7 @@ and on a free port of the loopback interface. Everything is ended and removed af
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -19,6 +20,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sky_rs_patch._base import network
 from sky_rs_patch._base import processes as _processes
 from sky_rs_patch._bench import simple
 from sky_rs_patch._binding import counters
@@ -47,17 +49,40 @@ class _Failed(Exception):
     """The demo can't go on; the message says why."""
 
 
-def run(*, home: str | None) -> int:
-    """Runs the demo.
+EPILOG = """\
+examples:
+  python -m sky_rs_patch demo                  about a minute; leaves nothing
+  python -m sky_rs_patch demo --home /tmp/d    keeps the server's log and database there
+"""
 
-    Args:
-        home: directory to use as HOME and to keep; a temporary one if ``None``.
 
-    Returns:
-        An exit code.
-    """
-    folder = Path(home) if home else Path(tempfile.mkdtemp(prefix="sky-rs-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's options."""
+    parser.add_argument("--home", metavar="DIR", help="use this home directory, and keep it")
+
+
+def check() -> int:
+    """Says whether the demo's ports can be had, before anything is built; gives an exit code."""
+    child = os.fork()
+    if not child:
+        try:
+            _free_the_queue_port()
+        except _Failed as error:
+            print(f"demo: error: {error}", file=sys.stderr)
+            os._exit(2)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; returns its exit code."""
+    home = options.home
+    if home is not None:
+        problem = _unusable(home)
+        if problem is not None:
+            print(f"demo: error: --home {home}: {problem}", file=sys.stderr)
+            return 2
+    folder = Path(home or tempfile.mkdtemp(prefix="sky-rs-demo-"))
     start = time.monotonic()
     # There is a server to end, however this one ends.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -76,10 +101,41 @@ def run(*, home: str | None) -> int:
     return 0
 
 
+def _unusable(home: str) -> str | None:
+    """Why a directory can't be the server's home; it is made if it isn't there."""
+    if not home:
+        return "that is no name of a directory"
+    try:
+        Path(home).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _free_the_queue_port() -> None:
+    """Makes sure of the port of SkyPilot's request queue, in a network of our own if need be."""
+    if not _is_listening(_QUEUE_PORT):
+        return
+    try:
+        network.isolate_network()
+    except OSError as error:
+        raise _Failed(
+            f"something listens on 127.0.0.1:{_QUEUE_PORT}, the port of SkyPilot's request queue, "
+            f"and {error}: stop that API server (sky api stop) and its executors first"
+        ) from None
+
+
 class _Demo:
     def __init__(self, home: Path, start: float) -> None:
         self._home = home
         self._start = start
+        busy = _is_listening(_QUEUE_PORT)
+        _free_the_queue_port()
+        if busy:
+            self._say(
+                f"an API server is running (port {_QUEUE_PORT}): this one gets a network of its own"
+            )
         self._port = _free_port()
         self._log = home / "server.log"
         self._stats = {name: home / f"counters-{name}" for name in ("server", "client")}
@@ -93,11 +149,6 @@ class _Demo:
             self._environment.pop(name, None)
 
     def play(self) -> None:
-        if _is_listening(_QUEUE_PORT):
-            raise _Failed(
-                f"something listens on 127.0.0.1:{_QUEUE_PORT}, the port of SkyPilot's request "
-                "queue: stop that API server (sky api stop) and its executors first"
-            )
         _processes.adopt_orphans()
         with self._server():
             self._command("sky", "api", "info")

@@ -358,6 +358,14 @@ def as_text(skypilot: Skypilot, routes: list[Route]) -> str:
     return "\n\n".join(parts)
 
 
+EPILOG = """\
+examples:
+  python -m sky_rs_patch fingerprints
+  python -m sky_rs_patch fingerprints --of skypilot_nightly-1.0.0-py3-none-any.whl
+  python -m sky_rs_patch fingerprints --json
+"""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describes the command's options."""
     parser.add_argument("--json", action="store_true", help="print a JSON object")
@@ -374,8 +382,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         skypilot = Skypilot(options.of)
     except NoSkypilot as error:
-        print(f"sky_rs_patch: error: {error}", file=sys.stderr)
-        return 1
+        print(f"sky_rs_patch fingerprints: error: {error}", file=sys.stderr)
+        return 2
     routes = survey(skypilot)
     if options.json:
         print(json.dumps(as_json(skypilot, routes), indent=2))

@@ -52,6 +52,16 @@ def switch() -> Path | None:
     return _find(SWITCH)
 
 
+def is_activated() -> bool:
+    """Whether Python processes that start now are served, this environment's at least."""
+    from sky_rs_patch import _finder
+    from sky_rs_patch._base.names import ACTIVE_VARIABLE
+
+    if _finder.is_unwanted():
+        return False
+    return switch() is not None or ACTIVE_VARIABLE in os.environ
+
+
 def _find(name: str) -> Path | None:
     for directory in site_directories():
         if (directory / name).is_file():

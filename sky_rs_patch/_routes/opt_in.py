@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from sky_rs_patch._base import switch
 from sky_rs_patch._routes.specs import ROUTES
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ def parse(value: str | None) -> frozenset[str]:
 
     Args:
         value: names with commas between them, spaces around them allowed; ``None`` if the
-            variable isn't set.
+            variable isn't set. ``0``, ``false``, ``no`` and ``off`` ask for none.
 
     Raises:
         ValueError: if a name is unknown; the message says which there are.
     """
+    if switch.is_off(value):
+        return frozenset()
     names = (name.strip() for name in (value or "").split(","))
     return _known([name for name in names if name], f"{VARIABLE}={value!r}")
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
@@ -20,6 +22,7 @@ from sky_rs_patch._routes import release_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import FunctionType
 
     from sky_rs_patch._guards.derive import Walk
@@ -47,12 +50,29 @@ class OptIn(NamedTuple):
     problem: Callable[[], str | None]
 
 
+class Sample(NamedTuple):
+    """A call that the native function answers wherever the route is served.
+
+    Attributes:
+        arguments: its arguments, or what makes them in an empty directory.
+        environment: variables that are set meanwhile.
+    """
+
+    arguments: tuple[Any, ...] | Callable[[Path], tuple[Any, ...]] = ()
+    environment: Mapping[str, str] = MappingProxyType({})
+
+    def make(self, folder: Path) -> tuple[Any, ...]:
+        """The arguments."""
+        return self.arguments if isinstance(self.arguments, tuple) else self.arguments(folder)
+
+
 class RouteSpec(NamedTuple):
     """A route before its target is known to exist.
 
     Attributes:
         target: dotted name of the SkyPilot function.
         natives: variant letter of the original (see ``known_variants.py``) -> native function.
+        sample: what ``status --exercise`` calls.
         callees: functions of the same module that the native function speaks for as well, each
             with the letters of those variants for which it does.
         context: names, as the original's module sees them, of objects that the native function
@@ -70,6 +90,7 @@ class RouteSpec(NamedTuple):
 
     target: str
     natives: Mapping[str, str]
+    sample: Sample
     callees: Mapping[str, str] = MappingProxyType({})
     context: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
@@ -90,32 +111,80 @@ _TEXT_FILE_READS = ("encodings.utf_8.IncrementalDecoder.decode",)
 #: Context of what reads the user's hash.
 _USER_HASH = ("os.environ._data", "constants.USER_ID_ENV_VAR", "USER_HASH_FILE")
 
+_USER_ID = {"SKYPILOT_USER_ID": "a1b2c3d4"}
+_TASK = """\
+name: train
+resources:
+  accelerators: A100:8
+envs:
+  EPOCHS: "3"
+run: |
+  python train.py
+"""
+_TASK_CONFIG = {
+    "name": "train",
+    "resources": {"accelerators": "A100:8"},
+    "envs": {"EPOCHS": "3"},
+    "run": "python train.py\n",
+}
+
+
+def _log(folder: Path) -> str:
+    path = folder / "run.log"
+    path.write_text("".join(f"step {number}\n" for number in range(100)))
+    return str(path)
+
+
+def _process_with_children(_: Path) -> tuple[Any, ...]:
+    import psutil
+
+    # A process that has children: this one's parent.
+    return (psutil.Process(os.getppid() or os.getpid()),)
+
+
+def _task_and_schema(_: Path) -> tuple[Any, ...]:
+    schemas = importlib.import_module("sky.utils.schemas")
+    return _TASK_CONFIG, schemas.get_task_schema(), "Invalid task YAML: "
+
+
 ROUTES: tuple[RouteSpec, ...] = (
-    RouteSpec(f"{_COMMON}.read_last_n_lines", {"A": "read_last_n_lines"}),
+    RouteSpec(
+        f"{_COMMON}.read_last_n_lines",
+        {"A": "read_last_n_lines"},
+        Sample(lambda folder: (_log(folder), 10)),
+    ),
     RouteSpec(
         f"{_COMMON}.hash_file",
         {"A": "hash_file"},
+        Sample(lambda folder: (_log(folder), "sha256")),
         context=("import:_hashlib.new", "hashlib.new"),
         reads=("_hashlib.new",),
     ),
     RouteSpec(
         f"{_COMMON}.find_free_port",
         {"A": "find_free_port_silent", "B": "find_free_port"},
+        Sample((30001,)),
         context=("logger",),
         reads=logger_calls.READS,
         examine=logger_calls.examine,
         precondition=preconditions.plain_logger,
         pure=False,
     ),
-    RouteSpec(f"{_COMMON}.base36_encode", {"A": "base36_encode"}),
-    RouteSpec(f"{_COMMON}.format_float", {"A": "format_float"}),
+    RouteSpec(
+        f"{_COMMON}.base36_encode",
+        {"A": "base36_encode"},
+        Sample(("d41d8cd98f00b204e9800998ecf8427e",)),
+    ),
+    RouteSpec(f"{_COMMON}.format_float", {"A": "format_float"}, Sample((3.14159,))),
     RouteSpec(
         f"{_COMMON}.truncate_long_string",
         {"A": "truncate_long_string_end", "B": "truncate_long_string"},
+        Sample(("launching the replicas of a service", 20)),
     ),
     RouteSpec(
         f"{_COMMON}.get_cpu_count",
         {"A": "get_cpu_count"},
+        Sample(),
         callees={"_cpu_count": "A", "_get_cgroup_cpu_limit": "A", **_CGROUP},
         context=("os.environ._data",),
         reads=(*preconditions.PROCFS_READS, *_TEXT_FILE_READS),
@@ -124,6 +193,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.get_mem_size_gb",
         {"A": "get_mem_size_gb_only", "B": "get_mem_size_gb"},
+        Sample(),
         callees={"_mem_size_gb": "A", "_get_cgroup_memory_limit": "A", **_CGROUP},
         context=("os.environ._data",),
         reads=(*preconditions.PROCFS_READS, *_TEXT_FILE_READS),
@@ -132,12 +202,14 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_SUBPROCESS}.get_parallel_threads",
         {"A": "get_parallel_threads"},
+        Sample(("kubernetes",)),
         callees={"_get_thread_multiplier": "A"},
         precondition=preconditions.unforced_cpu_count,
     ),
     RouteSpec(
         f"{_SUBPROCESS}.get_max_workers_for_file_mounts",
         {"A": "get_max_workers_for_file_mounts"},
+        Sample(lambda folder: ({"/data": str(folder)},)),
         callees={"get_parallel_threads": "A", "_get_thread_multiplier": "A"},
         context=("logger", "globals()"),
         reads=logger_calls.READS,
@@ -148,6 +220,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_SUBPROCESS}.is_process_alive",
         {"A": "is_process_alive"},
+        Sample(lambda _: (os.getpid(),)),
         reads=preconditions.PSUTIL_ALIVE_READS,
         precondition=preconditions.known_psutil,
     ),
@@ -156,6 +229,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         RouteSpec(
             f"{module}.dump_yaml_str",
             {"A": "dump_yaml_str"},
+            Sample((_TASK_CONFIG,)),
             reads=yaml_dump.READS,
             examine=yaml_dump.examine,
         )
@@ -164,6 +238,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_YAML}.check_no_duplicate_keys",
         {"A": "check_no_duplicate_keys"},
+        Sample((_TASK,)),
         reads=yaml_compose.READS,
         precondition=preconditions.known_yaml_scanner,
         examine=yaml_compose.examine,
@@ -173,6 +248,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         RouteSpec(
             f"{_YAML}.{name}",
             {"A": name},
+            Sample((_TASK,)),
             callees=callees,
             reads=yaml_load.READS,
             precondition=yaml_load.known_pyyaml,
@@ -188,6 +264,7 @@ ROUTES: tuple[RouteSpec, ...] = (
         f"{_COMMON}.validate_schema",
         # A's class of validators isn't called what its module calls it.
         {"B": "validate_schema", "C": "validate_schema"},
+        Sample(_task_and_schema),
         elsewhere={
             "sky.utils.validator.case_insensitive_enum": "A",
             "sky.utils.validator.case_sensitive_enum": "A",
@@ -199,11 +276,13 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.is_valid_user_hash",
         {"B": "is_valid_user_hash", "C": "is_valid_user_hash_whole"},
+        Sample(("a1b2c3d4",)),
         reads=_REGEX_READS,
     ),
     RouteSpec(
         f"{_COMMON}.get_user_hash",
         {"C": "get_user_hash"},
+        Sample(environment=_USER_ID),
         callees={"is_valid_user_hash": "BC"},
         context=_USER_HASH,
         reads=(*_REGEX_READS, *_TEXT_FILE_READS),
@@ -212,6 +291,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.make_cluster_name_on_cloud",
         {"A": "make_cluster_name_on_cloud", "B": "make_cluster_name_on_cloud"},
+        Sample(("a.training_run-of-the-week", 20), _USER_ID),
         callees={"get_user_hash": "C", "is_valid_user_hash": "BC", "base36_encode": "A"},
         # Up to 0.10.0 the file's path has another name, so there is no context.
         context=(*_USER_HASH, "CLUSTER_NAME_HASH_LENGTH", "logger"),
@@ -223,29 +303,34 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.check_cluster_name_is_valid",
         {"A": "check_cluster_name_is_valid"},
+        Sample(("dev-1",)),
         reads=_REGEX_READS,
         precondition=preconditions.known_cluster_names,
     ),
     RouteSpec(
         f"{_COMMON}.is_valid_env_var",
         {"A": "is_valid_env_var"},
+        Sample(("HF_TOKEN",)),
         context=("_VALID_ENV_VAR_REGEX",),
         reads=_REGEX_READS,
     ),
     RouteSpec(
         f"{_COMMON}.remove_color",
         {"A": "remove_color"},
+        Sample(("\x1b[31mred\x1b[0m",)),
         context=("_COLOR_PATTERN", "import:re.Pattern"),
     ),
     RouteSpec(
         f"{_COMMON}._redact_secrets_values",
         {"A": "_redact_secrets_values"},
+        Sample((["sky", "launch", "--secret", "HF_TOKEN=hf_01", "task.yaml"],)),
         reads=_TEMPLATE_READS,
     ),
     RouteSpec(
         f"{_SUBPROCESS}._safe_children",
         # They differ in what they say of processes that may not be looked at.
         {"A": "_safe_children", "B": "_safe_children"},
+        Sample(_process_with_children),
         context=(
             "psutil.Process",
             "psutil.NoSuchProcess",
@@ -260,6 +345,7 @@ ROUTES: tuple[RouteSpec, ...] = (
     RouteSpec(
         f"{_COMMON}.release_memory",
         {"A": "_release_memory"},
+        Sample(),
         reads=("gc.freeze", "gc.unfreeze", "gc.get_freeze_count", "gc.get_objects"),
         pure=False,
         opt_in=OptIn(

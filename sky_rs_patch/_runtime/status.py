@@ -14,9 +14,10 @@ from sky_rs_patch._base.names import __version__
 from sky_rs_patch._binding import counters
 from sky_rs_patch._binding import extension as _extension
 from sky_rs_patch._binding.obstacle import obstacle
+from sky_rs_patch._routes import opt_in
 from sky_rs_patch._routes.registry import RegisteredRoute, registry
 from sky_rs_patch._routes.specs import RouteSpec
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import advice, installer
 
 if TYPE_CHECKING:
     from sky_rs_patch._native import Route
@@ -24,10 +25,15 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def collect(*, stale: bool = False) -> dict[str, Any]:
+def collect(*, stale: bool = False, examine: bool = True) -> dict[str, Any]:
     """The status of this process; see `sky_rs_patch.status`."""
+    value = os.environ.get(_switch.VARIABLE)
+    try:
+        switch = {"value": value, "on": _switch.parse(value), "problem": None}
+    except ValueError as error:
+        switch = {"value": value, "on": False, "problem": str(error)}
     routes = {
-        target: _route(target)
+        target: _route(target, examine=examine, on=bool(switch["on"]))
         for target in dict.fromkeys(
             [*registry.targets(), *installer.elsewhere(), *counters.targets()]
         )
@@ -38,11 +44,6 @@ def collect(*, stale: bool = False) -> dict[str, Any]:
         for target, holders in stale_references.of_routes(installer.installed()).items():
             routes[target]["stale"] = holders
     extension = _extension.load()
-    value = os.environ.get(_switch.VARIABLE)
-    try:
-        switch = {"value": value, "on": _switch.parse(value), "problem": None}
-    except ValueError as error:
-        switch = {"value": value, "on": False, "problem": str(error)}
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -83,12 +84,17 @@ def _skypilot_version() -> str | None:
     return None
 
 
-def _route(target: str) -> dict[str, Any]:
+def _route(target: str, *, examine: bool, on: bool) -> dict[str, Any]:
     route = registry.get(target)
     state, reason, copies, live = _state(target)
-    result = {
+    if examine and live is not None:
+        live.examine()
+    result: dict[str, Any] = {
         "state": state,
+        "served": False,
+        "expected": _is_expected(route, state),
         "reason": reason,
+        "help": None,
         "source": route.source if isinstance(route, RegisteredRoute) else "built-in",
         "rebound": copies,
         **counters.empty(),
@@ -101,16 +107,28 @@ def _route(target: str) -> dict[str, Any]:
         declines["guard"] = unnamed
     counters.merge(result, rust, python, declines)
     problem = live.guard_problem() if live is not None else None
-    if problem is not None and reason is None:
-        result["reason"] = f"on Python for now: {problem}"
-    if live is not None and reason is None and isinstance(route, RouteSpec) and route.opt_in:
+    if live is not None and isinstance(route, RouteSpec) and route.opt_in:
         problem = problem or route.opt_in.problem()
-        result["reason"] = (
-            f"on Python for now: {problem}"
-            if problem
-            else f"not exact in effect: {route.opt_in.document}"
-        )
+        result["reason"] = f"not exact in effect: {route.opt_in.document}"
+    if problem is not None:
+        result["reason"] = f"on Python for now: {problem}"
+    result["served"] = state == "active" and problem is None and on
+    if not result["served"] and result["reason"]:
+        result["help"] = advice.on(result["reason"])
     return result
+
+
+def _is_expected(route: RegisteredRoute | RouteSpec | None, state: str) -> bool:
+    """Whether the route should be served, as far as the user's wishes go."""
+    if isinstance(route, RegisteredRoute):
+        # Whoever registers a function means one that is there.
+        return True
+    if route is None or state == "absent":
+        return False
+    try:
+        return route.opt_in is None or route.opt_in.name in opt_in.current()
+    except ValueError:
+        return False
 
 
 def _state(target: str) -> tuple[str, str | None, list[str], Route | None]:
@@ -156,8 +174,67 @@ def _is_missing(module: str) -> bool:
         return False
 
 
-def table(routes: dict[str, Any], *, states: bool = True) -> str:
-    """A table of routes, a line each, for people."""
+def words(routes: dict[str, Any], *, would_be: bool = False) -> dict[str, str]:
+    """How each route stands, in a word or two.
+
+    Args:
+        routes: of the status.
+        would_be: nothing is switched on, so that they are served in this process only.
+    """
+    served = "would be served" if would_be else "served"
+    return {
+        target: served
+        if route["served"]
+        else "on Python"
+        if route["state"] == "active" or route["expected"]
+        else route["state"]
+        for target, route in routes.items()
+    }
+
+
+def verdict(status: dict[str, Any], *, would_be: bool = False) -> str:
+    """What the status amounts to, in one line."""
+    routes = status["routes"]
+    expected = [target for target, route in routes.items() if route["expected"]]
+    served = [target for target in expected if routes[target]["served"]]
+    said = f"{len(served)} of {len(expected)} routes {'would be ' if would_be else ''}served"
+    parts = [said]
+    if not status["switch"]["on"]:
+        value = status["switch"]["value"]
+        return f"{said}: {_switch.VARIABLE}={value!r} keeps every call on Python"
+    reasons: dict[str, list[str]] = {}
+    for target in expected:
+        if not routes[target]["served"]:
+            reason = str(routes[target]["reason"]).removeprefix("on Python for now: ")
+            reasons.setdefault(reason, []).append(target.rpartition(".")[2])
+    if len(reasons) == 1 and not served:
+        parts[0] += f": {next(iter(reasons))}"
+    elif reasons:
+        names = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+        parts.append(f"{len(expected) - len(served)} on Python: {names}")
+    asked = [target for target, route in routes.items() if _may_be_asked_for(target, route)]
+    if asked:
+        names = ", ".join(target.rpartition(".")[2] for target in asked)
+        parts.append(f"{len(asked)} on request: {names}")
+    return "; ".join(parts)
+
+
+def _may_be_asked_for(target: str, route: dict[str, Any]) -> bool:
+    spec = registry.get(target)
+    wanted = isinstance(spec, RouteSpec) and spec.opt_in is not None
+    return wanted and not route["expected"] and route["state"] != "absent"
+
+
+def table(
+    routes: dict[str, Any], *, states: bool = True, shown: dict[str, str] | None = None
+) -> str:
+    """A table of routes, a line each, for people.
+
+    Args:
+        routes: of the status, or counters of processes.
+        states: show how each stands.
+        shown: words for that in the place of the states.
+    """
     header = ["route", *(["state"] if states else []), "rust", "python", "declines and reasons"]
     rows = []
     for target, route in routes.items():
@@ -167,7 +244,8 @@ def table(routes: dict[str, Any], *, states: bool = True) -> str:
         if route.get("stale"):
             notes.append(f"the original is still held by {', '.join(route['stale'])}")
         calls = [str(route["calls"]["rust"]), str(route["calls"]["python"])]
-        rows.append([target, *([route["state"]] if states else []), *calls, "; ".join(notes)])
+        state = [(shown or {}).get(target) or route["state"]] if states else []
+        rows.append([target, *state, *calls, "; ".join(notes)])
     numbers = {header.index("rust"), header.index("python")}
     return "\n".join(aligned([header, *rows], numbers, ruled=True))
 

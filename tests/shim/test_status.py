@@ -66,7 +66,10 @@ def test_its_shape(enabled):
         route = status["routes"][full_name(name)]
         assert set(route) == {
             "state",
+            "served",
+            "expected",
             "reason",
+            "help",
             "source",
             "rebound",
             "calls",
@@ -134,16 +137,19 @@ def test_the_command(small):
     done = run_python("-m", "sky_rs_patch", "status", environment=small)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith(f"sky_rs_patch {sky_rs_patch.__version__}, Python 3.")
-    assert re.match(r"extension: (release|debug) build of ", lines[1])
-    assert lines[2] == "proxies: native"
-    assert lines[3] == "SKYPILOT_USE_RUST not set: calls go to Rust"
-    assert lines[4].startswith("environment: ")
+    count = len(SERVED)
+    assert lines[0].startswith(f"{count} of {count} routes would be served; not switched on (")
+    assert lines[2].startswith(f"sky_rs_patch {sky_rs_patch.__version__}, Python 3.")
+    assert re.match(r"extension: (release|debug) build of ", lines[3])
+    assert lines[4] == "proxies: native"
+    assert lines[5] == "SKYPILOT_USE_RUST not set: calls go to Rust"
+    assert lines[6] == "environment: not switched on"
     header = next(line for line in lines if line.startswith("route "))
     assert header.split() == ["route", "state", "rust", "python", "declines", "and", "reasons"]
     for name in TARGETS:
         row = next(line for line in lines if line.startswith(full_name(name) + " "))
-        assert row.split()[1] == ("active" if name in SERVED else "absent")
+        words = row.split()[1:-2] if name in SERVED else row.split()[1:2]
+        assert words == (["would", "be", "served"] if name in SERVED else ["absent"])
 
 
 def test_the_command_for_programs(small):
@@ -310,7 +316,7 @@ def test_a_directory_that_cannot_be_made(small, tmp_path):
 def test_a_directory_that_is_none(name, tmp_path):
     (tmp_path / "file").touch()
     done = run_python("-m", "sky_rs_patch", "status", "--from", tmp_path / name)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"error: no counters in {tmp_path / name}: " in done.stderr
     assert "Traceback" not in done.stderr
 

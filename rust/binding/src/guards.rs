@@ -51,6 +51,8 @@ enum State {
     Replaced { label: Py<PyString>, pinned: bool },
     /// The resolver found something it can't vouch for, and says what.
     Refused(Py<PyString>),
+    /// All entries are pristine, but a debugger was there: the next call looks again.
+    Debugged,
 }
 
 /// Namespace, name, what is expected there (nothing, an object, an object or nothing), label.
@@ -203,10 +205,25 @@ impl Guards {
         Ok(())
     }
 
-    /// Looks everything up again unless nothing changed, and says whether all is pristine.
+    /// Looks everything up again unless nothing changed, and says whether all is pristine. What
+    /// isn't is counted: a call was declined for it.
     pub(crate) fn check(&mut self, py: Python<'_>) -> bool {
+        let Some(culprit) = self.culprit(py) else { return true };
+        *self.failures.entry(culprit).or_default() += 1;
+        false
+    }
+
+    /// Lets the next call look again, for the debugger may be gone then.
+    pub(crate) fn doubt(&mut self) {
+        if matches!(self.state, State::Pristine) {
+            self.state = State::Debugged;
+        }
+    }
+
+    /// What isn't pristine, after another look unless nothing changed.
+    pub(crate) fn culprit(&mut self, py: Python<'_>) -> Option<String> {
         let due = match self.state {
-            State::Pristine => true,
+            State::Pristine | State::Debugged => true,
             // Nothing tells when a pinned function is put right again.
             State::Replaced { pinned, .. } => pinned || self.stamp.as_ref().is_some_and(|stamp| !stamp.is_current(py)),
             _ => false,
@@ -214,13 +231,13 @@ impl Guards {
         if due {
             self.inspect(py);
         }
-        let culprit = match &self.state {
-            State::Pristine => return true,
-            State::Replaced { label, .. } | State::Refused(label) => label.bind(py).to_string_lossy().into_owned(),
-            State::Unresolved | State::Resolving { .. } => "not resolved yet".to_owned(),
-        };
-        *self.failures.entry(culprit).or_default() += 1;
-        false
+        match &self.state {
+            State::Pristine | State::Debugged => None,
+            State::Replaced { label, .. } | State::Refused(label) => {
+                Some(label.bind(py).to_string_lossy().into_owned())
+            }
+            State::Unresolved | State::Resolving { .. } => Some("not resolved yet".to_owned()),
+        }
     }
 
     #[cold]
@@ -263,10 +280,14 @@ impl Guards {
         labels
     }
 
-    /// Why the resolver refused, if it did.
+    /// Why calls go to the original, as far as is known without looking.
     pub(crate) fn problem(&self, py: Python<'_>) -> Option<String> {
         match &self.state {
             State::Refused(problem) => Some(problem.bind(py).to_string_lossy().into_owned()),
+            State::Replaced { label, pinned } => {
+                let how = if *pinned { "changed" } else { "replaced" };
+                Some(format!("{} was {how}", label.bind(py).to_string_lossy()))
+            }
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! `route` holds the decision that every call goes through, `proxy` the object in the module,
 //! `natives` the functions. All `unsafe` is in `bare`, `calls`, `counters`, `frame`, `gil`, `limits`,
-//! `proxy`, `route`, `switch`, `text`, `watch`, and the few C calls of `natives`.
+//! `proxy`, `route`, `switch`, `text`, `tracing`, `watch`, and the few C calls of `natives`.
 
 mod bare;
 mod bytecode;
@@ -22,6 +22,7 @@ mod proxy;
 mod route;
 mod switch;
 mod text;
+mod tracing;
 mod watch;
 
 use pyo3::prelude::*;

@@ -1,8 +1,8 @@
 //! The object that stands in the module: a native subtype of `wrapt.FunctionWrapper`.
 //!
 //! To everybody else it is the wrapt proxy that it derives from (`__wrapped__`, `__name__`,
-//! `inspect.signature`, binding as a method). A call doesn't pass through wrapt: the type has
-//! its own vectorcall, which goes straight to the route.
+//! `inspect.signature`). A call doesn't pass through wrapt: the type has its own vectorcall, which
+//! goes straight to the route; and it binds as a function does.
 
 use std::ffi::{c_int, c_void};
 use std::mem::size_of;
@@ -228,6 +228,28 @@ unsafe extern "C" fn copy(object: *mut ffi::PyObject, _args: *mut ffi::PyObject)
     object
 }
 
+unsafe extern "C" {
+    /// A bound method; PyO3 doesn't declare it.
+    #[link_name = "PyMethod_New"]
+    fn new_method(function: *mut ffi::PyObject, instance: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
+/// As functions do it: the proxy itself as an attribute of a class, a method of an instance.
+unsafe extern "C" fn bind(
+    object: *mut ffi::PyObject,
+    instance: *mut ffi::PyObject,
+    _owner: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the references are live; a new reference, or null with an error set.
+    unsafe {
+        if instance.is_null() || instance == ffi::Py_None() {
+            ffi::Py_INCREF(object);
+            return object;
+        }
+        new_method(object, instance)
+    }
+}
+
 /// `__annotations__` of the original. wrapt's own would do, if asking the type for its
 /// annotations (as `inspect` does) didn't make Python put an empty dictionary before it.
 unsafe extern "C" fn get_annotations(object: *mut ffi::PyObject, _closure: *mut c_void) -> *mut ffi::PyObject {
@@ -273,7 +295,7 @@ const fn method(name: &'static std::ffi::CStr, function: ffi::PyCFunction, flags
 }
 
 /// Makes the proxy type over `base`, which must be wrapt's own `FunctionWrapper` in C.
-/// `pass_through(wrapped, instance, args, kwargs)` serves calls of bound proxies.
+/// `pass_through(wrapped, instance, args, kwargs)` is what wrapt wants for its own calls.
 ///
 /// # Errors
 /// `TypeError` if the base isn't made in C, or the type was made before over another one.
@@ -337,6 +359,7 @@ pub(crate) fn make_proxy_type<'py>(base: &Bound<'py, PyType>, pass_through: Py<P
     let mut slots = [
         slot(ffi::Py_tp_init, init as *mut c_void),
         slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
+        slot(ffi::Py_tp_descr_get, bind as *mut c_void),
         slot(ffi::Py_tp_traverse, traverse as *mut c_void),
         slot(ffi::Py_tp_clear, clear as *mut c_void),
         slot(ffi::Py_tp_finalize, finalize as *mut c_void),
@@ -346,7 +369,11 @@ pub(crate) fn make_proxy_type<'py>(base: &Bound<'py, PyType>, pass_through: Py<P
         slot(ffi::Py_tp_doc, c"A SkyPilot function that a route serves.".as_ptr() as *mut c_void),
         slot(0, ptr::null_mut()),
     ];
-    let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE | ffi::Py_TPFLAGS_HAVE_GC | HAVE_VECTORCALL;
+    let flags = ffi::Py_TPFLAGS_DEFAULT
+        | ffi::Py_TPFLAGS_BASETYPE
+        | ffi::Py_TPFLAGS_HAVE_GC
+        | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR
+        | HAVE_VECTORCALL;
     let mut spec = ffi::PyType_Spec {
         name: c"sky_rs_patch._native.RoutedFunction".as_ptr(),
         basicsize: c_int::try_from(basic_size)?,

@@ -14,7 +14,7 @@ use crate::frame::Frame;
 use crate::gil::GilBound;
 use crate::guards::Guards;
 use crate::natives::{self, Native};
-use crate::{calls, errors, faults, panics, switch};
+use crate::{calls, errors, faults, panics, switch, tracing};
 
 enum Implementation {
     Native(&'static Native),
@@ -245,20 +245,42 @@ impl Route {
         }
     }
 
-    /// Settles or checks the guards.
+    /// Settles or checks the guards, for a call.
     ///
     /// # Errors
-    /// `Guard` if they don't hold, `Interrupted` with the exception set if a signal handler raised.
+    /// `Guard` if they don't hold, `Debugger` if one is there, `Interrupted` with the exception set
+    /// if a signal handler raised.
     #[cold]
     fn look_closer(&self, py: Python<'_>) -> Answer<()> {
+        self.settle_guards(py)?;
+        let debugged = Python::attach(|_| tracing::has_debugger(py));
+        let Ok(mut inside) = self.guards.get(py).try_borrow_mut() else { return Err(Decline::Guard) };
+        if !inside.check(py) {
+            return Err(Decline::Guard);
+        }
+        if debugged {
+            inside.doubt();
+            return Err(Decline::Debugger);
+        }
+        Ok(())
+    }
+
+    /// Asks the resolver if it has to be asked now.
+    ///
+    /// # Errors
+    /// As `look_closer`.
+    fn settle_guards(&self, py: Python<'_>) -> Answer<()> {
         let guards = self.guards.get(py);
         // Another thread, or an outer call, is at it.
         let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
         if let Some(resolver) = inside.take_question(py) {
             drop(inside);
             Python::attach(|_| {
-                // The resolver runs Python code, which may call this very route.
+                // The resolver runs Python code, which may call this very route. Whoever traces the
+                // program wants to see the program.
+                let suspended = tracing::Suspended::new(py);
                 let answer = calls::call(resolver.bind(py), []);
+                drop(suspended);
                 faults::pass("guards", c"derived");
                 let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
                 inside.settle(py, answer).map_err(|error| {
@@ -271,10 +293,8 @@ impl Route {
                     Decline::Interrupted
                 })
             })?;
-            let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
-            return if inside.check(py) { Ok(()) } else { Err(Decline::Guard) };
         }
-        if inside.check(py) { Ok(()) } else { Err(Decline::Guard) }
+        Ok(())
     }
 
     #[inline(never)]
@@ -453,14 +473,27 @@ impl Route {
 
     /// Labels of everything that the guards look at; settles them first if need be.
     fn guard_labels(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let fresh = self.guards.get(py).borrow().are_fresh(py);
-        if !fresh && panics::caught(py, || self.look_closer(py)) == Err(Decline::Interrupted) {
-            return Err(PyErr::fetch(py));
-        }
+        self.examine(py)?;
         Ok(self.guards.get(py).borrow().labels(py))
     }
 
-    /// Why the guards could not be derived, if so.
+    /// Settles the guards and looks at them as the next call would; counts nothing.
+    fn examine(&self, py: Python<'_>) -> PyResult<()> {
+        if self.guards.get(py).try_borrow().is_ok_and(|guards| guards.are_fresh(py)) {
+            return Ok(());
+        }
+        let looked = panics::caught(py, || {
+            self.settle_guards(py)?;
+            if let Ok(mut guards) = self.guards.get(py).try_borrow_mut() {
+                guards.culprit(py);
+            }
+            Ok(())
+        });
+        if looked == Err(Decline::Interrupted) { Err(PyErr::fetch(py)) } else { Ok(()) }
+    }
+
+    /// Why calls go to the original, if so: what could not be vouched for when the guards were
+    /// derived, or what was replaced since, as the last call or `examine` found it.
     fn guard_problem(&self, py: Python<'_>) -> Option<String> {
         self.guards.get(py).borrow().problem(py)
     }

@@ -32,15 +32,17 @@ pub enum Decline {
     Platform,
     /// The native code panicked.
     Panic,
-    /// A registered candidate raised an exception or returned `DECLINED`.
+    /// A registered candidate raised an exception or returned `NotImplemented`.
     Candidate,
     /// A signal handler raised; no original runs, the exception goes up.
     Interrupted,
+    /// A debugger was attached when the guards were looked at; it shows the original.
+    Debugger,
 }
 
 impl Decline {
     /// Every reason, in the order of the discriminants.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Switch,
         Self::Disabled,
         Self::Guard,
@@ -56,6 +58,7 @@ impl Decline {
         Self::Panic,
         Self::Candidate,
         Self::Interrupted,
+        Self::Debugger,
     ];
 
     /// The name under which the status reports this reason.
@@ -76,6 +79,7 @@ impl Decline {
             Self::Panic => "panic",
             Self::Candidate => "candidate",
             Self::Interrupted => "interrupted",
+            Self::Debugger => "debugger",
         }
     }
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DEFAULT_FAIL_ON = (*(verdicts.DIVERGED, verdicts.UNSTABLE, verdicts.CRASHED, verdicts.COLLECTION),)
 
 
-_FOR_SESSIONS = ("json", "html", "known", "update_known", "cov", "side_by_side", "keep")
+_FOR_SESSIONS = ("json", "html", "known", "update_known", "cov", "side_by_side", "keep", "timeout")
 
 
 def add(parser: pytest.Parser) -> None:
@@ -108,6 +108,12 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="keep the arms' folders (HOME, temporary files, output)",
     )
+    option(
+        "--skyrs-timeout",
+        metavar="SECONDS",
+        help="end the whole double run after so many seconds; what was compared by then is "
+        "reported, and the session fails",
+    )
     option("--skyrs-arm", help="for the plugin's own use")
 
 
@@ -128,6 +134,7 @@ class Options:
     keep: bool
     coverage: bool
     all_texts: bool
+    timeout: float | None
 
     def known_path(self, config: pytest.Config) -> Path | None:
         """Where known differences are listed."""
@@ -182,6 +189,7 @@ def read(config: pytest.Config) -> Options:
         keep=bool(config.getoption("skyrs_keep")),
         coverage=coverage,
         all_texts=config.getoption("skyrs_texts") == "all",
+        timeout=_seconds(config.getoption("skyrs_timeout")),
     )
 
 
@@ -204,6 +212,19 @@ def _fail_on(text: str) -> tuple[str, ...]:
                 f"--skyrs-fail-on: {name!r} is no verdict; there are {', '.join(verdicts.ALL)}"
             )
     return names
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    # Neither is 'nan'.
+    if not 0 < seconds < float("inf"):
+        raise pytest.UsageError(f"--skyrs-timeout: {text!r} is no number of seconds above 0")
+    return seconds
 
 
 def _ports(text: str) -> tuple[int, ...]:

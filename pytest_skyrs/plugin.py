@@ -203,6 +203,37 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     return terminal.status(report, verdict)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """The double run decides on the exit code when all other plugins are done."""
+    parent = session.config.pluginmanager.get_plugin("skyrs-parent")
+    if parent is None:
+        return (yield)
+    try:
+        result = yield
+    except (SystemExit, pytest.exit.Exception) as error:
+        # The Python arm has ended with that code, and it may be too good for what was found.
+        parent.finish(session, error)
+        return None
+    except BaseException as error:
+        parent.finish(session, error)
+        raise
+    parent.finish(session, None)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]:
+    """Nor does what another plugin does after that make it better."""
+    parent = config.pluginmanager.get_plugin("skyrs-parent")
+    try:
+        return (yield)
+    except SystemExit:
+        if parent is not None and parent.code:
+            raise SystemExit(parent.code) from None
+        raise
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Names the backend."""
     backend = config.getoption("skyrs_backend")

@@ -29,9 +29,9 @@ class RecordReport(pytest.TestReport):
         )
         self._text = text
 
-    def line(self) -> str:
-        """The record as an event of the arm."""
-        head = json.dumps({"event": "record", "id": self.nodeid})
+    def line(self, place: dict[str, object]) -> str:
+        """The record as an event of the arm, with the worker that it is from."""
+        head = json.dumps({"event": "record", "id": self.nodeid, **place})
         return f'{head[:-1]}, "record": {self._text}}}'
 
 

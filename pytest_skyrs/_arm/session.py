@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -136,8 +137,9 @@ def adapt_options(config: pytest.Config, settings: ArmSettings) -> None:
     fix_seeds(config.option, settings.seed)
     distributes = options.get("numprocesses") or options.get("tx")
     # A worker has the options, too.
-    if settings.confirming and distributes and not hasattr(config, "workerinput"):
-        # The same file in the same order, as without workers.
+    each = options.get("dist") == "each"
+    if settings.confirming and distributes and not each and not hasattr(config, "workerinput"):
+        # The same file in the same order, as without workers; so is 'each'.
         options["dist"] = "loadfile"
 
 
@@ -384,12 +386,25 @@ class Writer:
         self._config = config
         self._recorder = recorder
         self._collected = False
+        # Every worker of xdist runs every test.
+        self._each = config.getoption("dist", "no") == "each"
+        #: Nodes of xdist's reports on workers that died, which look like others.
+        self._died: list[object] = []
+        self._pid = os.getpid()
+        self._count = 0
         # Line by line: a session that is killed leaves all but its last line.
         self._file = settings.events.open("a", encoding="ascii", buffering=1)
 
     def write(self, event: str, **content: object) -> None:
         """Appends an event."""
-        self._file.write(json.dumps({"event": event, **content}, default=repr) + "\n")
+        self._write_line(json.dumps({"event": event, **content}, default=repr))
+
+    def _write_line(self, line: str) -> None:
+        # A child that a test forked, and that came back out of the test, goes through the rest of
+        # the session as well; only the process that began it speaks for it.
+        if os.getpid() == self._pid:
+            self._count += 1
+            self._file.write(line + "\n")
 
     def record(self, nodeid: str, record: dict[str, Any]) -> None:
         """A test is over, and this is its record."""
@@ -399,7 +414,20 @@ class Writer:
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         # xdist's: the worker itself.
         data.pop("node", None)
-        self.write(event, report=data)
+        self.write(event, report=data, **self._place(report))
+
+    def _place(self, report: object) -> dict[str, object]:
+        """Which worker a report is from, if there are some."""
+        node = getattr(report, "node", None)
+        if node is None:
+            return {}
+        place: dict[str, object] = {"worker": node.gateway.id}
+        if self._each:
+            place["each"] = True
+        if report in self._died:
+            self._died.remove(report)
+            place["died"] = True
+        return place
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module could not be collected, or was skipped."""
@@ -430,12 +458,17 @@ class Writer:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins."""
-        self.write("start", id=nodeid)
+        self.write("start", id=nodeid, **({} if self._recorder is not None else {"worker": None}))
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """A worker died in a test; xdist passes its report on next."""
+        self._died.append(report)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A phase of a test is over, or a worker has sent its record."""
         if isinstance(report, RecordReport):
-            self._file.write(report.line() + "\n")
+            self._write_line(report.line(self._place(report)))
         else:
             self._report("report", report)
 
@@ -464,13 +497,31 @@ class Writer:
         """Pytest itself, or a plugin, failed."""
         self.write("internalerror", text=str(excrepr))
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """The session is over."""
-        if self._recorder is not None:
-            words = json.dumps(self._recorder.last_words())
-            self.write("worker", id="main", error=None, words=words)
-        self.write("finish", exit=int(exitstatus))
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Something ended the session: Ctrl-C, ``pytest.exit``, ``session.shouldstop``."""
+        crash = getattr(excinfo.getrepr(), "reprcrash", None)
+        self.write("interrupt", text=str(getattr(crash, "message", None) or excinfo.exconly()))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """The session is over once all other plugins have done what they do then."""
+        error = None
+        try:
+            return (yield)
+        except BaseException as raised:
+            error = f"{type_name(type(raised))}: {exception_text(raised)}"
+            raise
+        finally:
+            words = self._recorder.last_words() if self._recorder is not None else None
+            if words is not None:
+                self.write("worker", id="main", error=None, words=json.dumps(words))
+            self.write(
+                "finish",
+                exit=int(session.exitstatus),
+                stop=str(session.shouldfail or session.shouldstop or ""),
+                error=error,
+                events=self._count + 1,
+            )
 
     def pytest_unconfigure(self) -> None:
         """Nothing follows."""
@@ -497,11 +548,11 @@ class Selection:
     def __init__(self, settings: ArmSettings) -> None:
         self._tests = None if settings.tests is None else set(settings.tests)
         self._files = {nodeid.partition("::")[0] for nodeid in settings.tests or ()}
-        self._skip: set[str] = set()
+        self._skip: Counter[str] = Counter()
         # On another machine it isn't there: what is run again isn't compared again.
         if settings.skip is not None and Path(settings.skip).exists():
             lines = Path(settings.skip).read_text(encoding="ascii").splitlines()
-            self._skip = {json.loads(line) for line in lines}
+            self._skip.update(json.loads(line) for line in lines)
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Spares importing modules whose tests aren't wanted."""
@@ -513,7 +564,15 @@ class Selection:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leaves out the others, also those that were named on the command line."""
-        items[:] = [item for item in items if item.nodeid not in self._skip]
+        left = self._skip.copy()
+        kept = []
+        for item in items:
+            if left[item.nodeid] > 0:
+                # Of a node id that is there twice, as many as have run.
+                left[item.nodeid] -= 1
+            else:
+                kept.append(item)
+        items[:] = kept
         if self._tests is not None:
             # What comes before a test may matter to it, what comes after doesn't.
             last = {

@@ -50,6 +50,10 @@ class Occupied(Exception):
     """Something listens where an arm's server would; the message names it."""
 
 
+class OutOfTime(Exception):
+    """The time for the whole double run is over."""
+
+
 class Arm:
     """A running arm.
 
@@ -72,6 +76,15 @@ class Arm:
         self.exit: int | None = None
         self.collected: int | None = None
         self.problem: str | None = None
+        #: What it told of its session's end, if it came to that.
+        self.finish: dict[str, Any] | None = None
+        #: Whether `stop` ended it.
+        self.stopped = False
+        #: What ended the session early, in pytest's words.
+        self.interrupt: str | None = None
+        #: Of pytest or a plugin, as pytest shows them.
+        self.internal_errors: list[str] = []
+        self._heard = self._heard_by_finish = 0
         sandbox.make(settings, plan.cache)
         settings.events.touch()
         arguments = [f"--basetemp={settings.basetemp}", settings.to_argument()]
@@ -80,13 +93,13 @@ class Arm:
         interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
         parent = json.dumps([plan.first_path, sys.argv])
         launcher = [str(_HERE / "launcher.py"), parent]
-        self._result = settings.path / "result.json"
+        # Without a name: nothing that a test does to its folders reaches it.
+        self._result = tempfile.TemporaryFile(dir=settings.path.parent)  # noqa: SIM115 - lives on
         content = {
             "command": [*interpreter, *launcher, *plan.arguments, *arguments],
             "environment": sandbox.environment(settings, plan.hash_seed),
             "isolate": plan.isolate,
             "log": str(settings.log),
-            "result": str(self._result),
             "sys_path": sys.path,
             "workplace": str(settings.path.parent),
         }
@@ -96,21 +109,31 @@ class Arm:
             [sys.executable, str(_HERE / "supervisor.py"), str(plan_file)],
             cwd=plan.directory,
             stdin=subprocess.PIPE,
+            stdout=self._result,
             # Ctrl-C is the parent's to pass on.
             start_new_session=True,
         )
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """What happens in the arm, as it happens, until it is over."""
+    def events(self, deadline: float | None = None) -> Iterator[dict[str, Any]]:
+        """What happens in the arm, as it happens, until it is over.
+
+        Args:
+            deadline: of `time.monotonic`, if there is one.
+
+        Raises:
+            OutOfTime: when it has passed.
+        """
         with self.settings.events.open("rb") as file:
             partial = b""
             over = False
             while True:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise OutOfTime
                 chunk = file.readline()
                 if chunk:
                     partial += chunk
                     if partial.endswith(b"\n"):
-                        event, partial = json.loads(partial), b""
+                        event, partial = self._event(partial), b""
                         if not self._note(event):
                             yield event
                     continue
@@ -122,6 +145,20 @@ class Arm:
                     time.sleep(_POLL)
         self._end()
 
+    def _event(self, line: bytes) -> dict[str, Any]:
+        self._heard += 1
+        try:
+            return dict(json.loads(line))
+        except ValueError:
+            # Somebody else wrote into the file; what is missing shows at the end.
+            return {"event": "unreadable"}
+
+    @property
+    def missing_events(self) -> int:
+        """Events that the arm wrote and that weren't found: a test has changed the file."""
+        told = (self.finish or {}).get("events")
+        return 0 if told is None else abs(told - self._heard_by_finish)
+
     def _note(self, event: dict[str, Any]) -> bool:
         """Keeps what is told of the arm as a whole."""
         kind = event["event"]
@@ -131,24 +168,35 @@ class Arm:
         elif kind == "collected":
             self.collected = event["count"]
         elif kind == "finish":
+            self.finish = event
             self.exit = event["exit"]
+            self._heard_by_finish = self._heard
+        elif kind == "interrupt":
+            self.interrupt = event["text"]
         elif kind == "internalerror":
+            self.internal_errors.append(event["text"])
             # What follows a worker's error is xdist's.
             self.problem = self.problem or event["text"]
         else:
-            return False
+            return bool(kind == "unreadable")
         return True
 
     def _end(self) -> None:
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
+        if self.finished is not None:
+            return
+        with self._result as file:
+            file.seek(0)
+            content = file.read()
         try:
-            self.finished = json.loads(self._result.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            self.finished = dict(json.loads(content))
+        except ValueError:
             code = self._process.returncode
             self.finished = {"exit": None, "leftovers": [], "seconds": 0.0}
             self.problem = f"the process that watched over it ended with {code}"
+            self.finished["leftovers"] = sandbox.end_processes(self.settings)
             return
         if self.finished.get("problem"):
             self.problem = self.finished["problem"]
@@ -165,6 +213,7 @@ class Arm:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(b"stop")
                 self._process.stdin.close()
+        self.stopped = True
         self._end()
         self._note_end()
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import pytest
+
+from pytest_skyrs._controller import ending
+
+_Phase = Literal["setup", "call", "teardown"]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +40,14 @@ def play(
         properties: for JUnit and whoever reads ``user_properties``.
         failure: makes the test fail, with this text.
     """
-    reports = [_restore(config, data) for data in run.reports] or [_nothing(run.nodeid)]
+    reports = [_restore(config, data) for data in run.reports]
+    if run.crash is not None and not any(report.failed for report in reports):
+        # The process died before it could report.
+        reports.append(_nothing(run.nodeid, ending.phase(run), run.crash))
+    elif not reports and failure is None:
+        # The session was stopped before its set-up was over.
+        return
+    reports = reports or [_nothing(run.nodeid, "call", "it never reported")]
     if failure is not None:
         _fail(reports, failure)
     marked = _telling(reports)
@@ -58,6 +69,17 @@ def play_collection(config: pytest.Config, data: dict[str, Any]) -> None:
     if isinstance(report.longrepr, list):
         report.longrepr = tuple(report.longrepr)
     config.hook.pytest_collectreport(report=report)
+
+
+class _ArmError(Exception):
+    """Stands for an error of pytest, or of a plugin, in an arm."""
+
+
+def play_internal_errors(config: pytest.Config, texts: Sequence[str]) -> None:
+    """Replays what ended the session of an arm, for the terminal and for JUnit."""
+    for text in texts:
+        excinfo = pytest.ExceptionInfo.from_exception(_ArmError(text))
+        config.hook.pytest_internalerror(excrepr=text, excinfo=excinfo)
 
 
 def play_warning(config: pytest.Config, event: dict[str, Any]) -> None:
@@ -91,13 +113,13 @@ def _restore(config: pytest.Config, data: dict[str, Any]) -> pytest.TestReport:
     return cast("pytest.TestReport", report)
 
 
-def _nothing(nodeid: str) -> pytest.TestReport:
-    """Stands for a test that died without a report."""
+def _nothing(nodeid: str, when: _Phase, text: str) -> pytest.TestReport:
+    """Stands for the report that a test couldn't make any more."""
     file, _, name = nodeid.partition("::")
     name, bracket, parameters = name.partition("[")
     # As pytest writes it, which makes it the node id again.
     location = file, None, f"{name.replace('::', '.')}{bracket}{parameters}" or file
-    return pytest.TestReport(nodeid, location, {}, "failed", "it never reported", "call")
+    return pytest.TestReport(nodeid, location, {}, "failed", text, when)
 
 
 def _telling(reports: list[pytest.TestReport]) -> pytest.TestReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import site
@@ -45,6 +46,24 @@ def environment(settings: ArmSettings, hash_seed: str) -> dict[str, str]:
         }
     )
     return made
+
+
+def end_processes(settings: ArmSettings) -> list[str]:
+    """Kills what still runs of an arm whose supervisor is gone, found by its environment.
+
+    Returns:
+        The processes.
+    """
+    import psutil
+
+    ended = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(FOLDER_VARIABLE) == settings.folder:
+                command = " ".join(process.cmdline())[:100].strip() or process.name()
+                process.kill()
+                ended.append(f"{command} (pid {process.pid})")
+    return ended
 
 
 def listeners(ports: Iterable[int]) -> Mapping[int, str]:

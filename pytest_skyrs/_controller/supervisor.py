@@ -28,6 +28,8 @@ class _Supervisor:
         self._status: int | None = None
         self._pid = 0
         self._stopping: float | None = None
+        #: The signal that stopped it; ``None`` if the parent did.
+        self._told_by: int | None = None
         #: The parent is gone without a word.
         self.abandoned = False
 
@@ -45,7 +47,7 @@ class _Supervisor:
         signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop())
+            signal.signal(number, lambda number, _: self._stop(number))
         self._pid = self._spawn()
         self._watch(wake)
         leftovers = _describe_descendants()
@@ -56,6 +58,7 @@ class _Supervisor:
             "exit": code,
             "signal": signal.Signals(-code).name if code < 0 else None,
             "stopped": self._stopping is not None,
+            "stopped_by": signal.Signals(self._told_by).name if self._told_by else None,
             "leftovers": leftovers,
             "seconds": time.monotonic() - start,
         }
@@ -108,9 +111,10 @@ class _Supervisor:
             if pid == self._pid:
                 self._status = status
 
-    def _stop(self) -> None:
+    def _stop(self, number: int | None = None) -> None:
         if self._stopping is None and self._pid:
             self._stopping = time.monotonic()
+            self._told_by = number
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGINT)
 
@@ -143,13 +147,11 @@ def main(plan_path: str) -> None:
         # Nobody else will.
         shutil.rmtree(plan["workplace"], ignore_errors=True)
         return
-    result_path = Path(plan["result"])
-    partial = result_path.with_suffix(".partial")
     try:
-        partial.write_text(json.dumps(result), encoding="utf-8")
-        partial.replace(result_path)
+        # The file that the parent gave us in the place of standard output.
+        os.write(1, json.dumps(result).encode("ascii"))
     except OSError as error:
-        sys.exit(f"skyrs: {result_path}: {error.strerror}")
+        sys.exit(f"skyrs: {plan['workplace']}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ class Case:
     ) -> None:
         self.python: list[TestRun | None] = [python]
         self.rust: list[TestRun | None] = [rust]
-        self.nodeid = (python or rust).nodeid  # type: ignore[union-attr]
+        either = python or rust
+        assert either is not None
+        self.nodeid, self.key = either.nodeid, either.key
         self.counts: Counter[str] = Counter()
         self.observables: list[Observable] = []
         #: Texts that differ and aren't judged.
@@ -190,6 +192,6 @@ def _telling_pair(
 
 def plain_verdict(python: TestRun, rust: TestRun) -> str:
     """The verdict on a test whose runs don't differ."""
-    if python.failed:
+    if python.failed or python.outcome == "stopped":
         return verdicts.SAME_FAIL
     return verdicts.SAME if rust.rust_calls else verdicts.VACUOUS

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import Any
 
-_CRASH_PHASE = "???"
+#: After these phases nothing follows; ``???`` is how plugins name that of a process that died.
+_LAST_PHASES = ("teardown", "collect", "???")
 
 
 @dataclasses.dataclass
@@ -17,12 +19,15 @@ class TestRun:
         reports: as pytest serialises them, in order.
         record: of our recorder; ``None`` if the process died.
         crash: what is known of a crash.
+        occurrence: tells runs of one node id in one session apart; empty for the only one. The
+            worker's name with ``--dist=each``, else the number of the run from 2 on.
     """
 
     nodeid: str
     reports: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     record: dict[str, Any] | None = None
     crash: str | None = None
+    occurrence: str = ""
 
     __test__ = False
 
@@ -31,11 +36,25 @@ class TestRun:
         return dataclasses.asdict(self)
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What the other arm's run of the same test has as well."""
+        return self.nodeid, self.occurrence
+
+    @property
+    def name(self) -> str:
+        """The node id, and which run of it if there are several."""
+        return f"{self.nodeid} ({self.occurrence})" if self.occurrence else self.nodeid
+
+    @property
     def outcome(self) -> str:
-        """``passed``, ``failed``, ``skipped``, ``error``, ``xfailed``, ``xpassed``, ``crashed``."""
+        """How the test ended.
+
+        ``passed``, ``failed``, ``skipped``, ``error``, ``xfailed``, ``xpassed``, ``crashed``, or
+        ``stopped`` if the session ended in the middle of it.
+        """
         if self.crash is not None:
             return "crashed"
-        result = "lost"
+        result = "stopped"
         for report in self.reports:
             outcome, when = report["outcome"], report.get("when")
             if outcome == "rerun":
@@ -47,10 +66,11 @@ class TestRun:
             elif "wasxfail" in report:
                 result = "xfailed" if outcome == "skipped" else "xpassed"
             elif result not in ("failed", "xfailed", "xpassed") and (
-                when == "call" or outcome == "skipped" or result == "lost"
+                when == "call" or outcome == "skipped" or result == "stopped"
             ):
                 result = outcome
-        return result
+        complete = any(report.get("when") in _LAST_PHASES for report in self.reports)
+        return result if complete or result == "failed" else "stopped"
 
     @property
     def failed(self) -> bool:
@@ -181,39 +201,58 @@ class Assembler:
     """Puts together the runs of an arm's tests from its events."""
 
     def __init__(self) -> None:
-        self._open: dict[str, TestRun] = {}
-        self._started: list[str] = []
+        self._open: dict[tuple[str, str], TestRun] = {}
+        #: Begun on one of several workers, which one isn't told; in order.
+        self._begun: dict[str, None] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
 
     def take(self, event: dict[str, Any]) -> TestRun | None:
         """A test's run when an event completes it."""
         kind = event["event"]
+        worker = event.get("worker", "")
         if kind == "start":
-            self._run(event["id"])
-            self._started.append(event["id"])
+            if worker is None:
+                self._begun.setdefault(event["id"])
+            else:
+                self._run(event["id"], worker)
         elif kind == "report":
             report = event["report"]
-            run = self._run(report["nodeid"])
-            if report.get("when") == _CRASH_PHASE:
-                # xdist's word for a test whose worker died.
-                run.crash = str(report.get("longrepr"))
-                run.reports.append(report)
-                return self._done(run)
+            run = self._run(report["nodeid"], worker)
             run.reports.append(report)
+            if event.get("died") and report["outcome"] != "rerun":
+                run.crash = str(report.get("longrepr"))
+                return self._done(run, event)
         elif kind == "record":
-            run = self._run(event["id"])
+            run = self._run(event["id"], worker)
             run.record = event["record"]
-            return self._done(run)
+            return self._done(run, event)
         return None
 
     def unfinished(self) -> list[TestRun]:
-        """Tests that began and have no record, in the order in which they began."""
-        return [self._open[nodeid] for nodeid in self._started if nodeid in self._open]
+        """Tests that began and have no record, in the order in which they began.
 
-    def _run(self, nodeid: str) -> TestRun:
-        return self._open.setdefault(nodeid, TestRun(nodeid))
+        The session is over with that; another one of the same arm may follow.
+        """
+        begun = [*self._begun, *(nodeid for nodeid, _ in self._open)]
+        found = []
+        for nodeid in dict.fromkeys(begun):
+            runs = [run for key, run in self._open.items() if key[0] == nodeid]
+            found += [self._numbered(run, "") for run in runs or [TestRun(nodeid)]]
+        self._begun.clear()
+        self._open.clear()
+        return found
 
-    def _done(self, run: TestRun) -> TestRun:
-        del self._open[run.nodeid]
-        if run.nodeid in self._started:
-            self._started.remove(run.nodeid)
+    def _run(self, nodeid: str, worker: str) -> TestRun:
+        return self._open.setdefault((nodeid, worker), TestRun(nodeid))
+
+    def _done(self, run: TestRun, event: dict[str, Any]) -> TestRun:
+        worker = event.get("worker", "")
+        del self._open[run.nodeid, worker]
+        self._begun.pop(run.nodeid, None)
+        return self._numbered(run, worker if event.get("each") else "")
+
+    def _numbered(self, run: TestRun, place: str) -> TestRun:
+        self._counts[run.nodeid, place] += 1
+        number = self._counts[run.nodeid, place]
+        run.occurrence = " ".join(filter(None, [place, str(number) if number > 1 else ""]))
         return run

@@ -69,6 +69,7 @@ def _head(parent: Parent) -> dict[str, Any]:
     table, never = _results.routes(results, parent.arms["python"], parent.arms["rust"])
     words = [words for arms in parent.arms.values() for arm in arms for words in arm.words.values()]
     problem = f"{len(parent.problems)} problems" if parent.problems else None
+    problem = "; ".join(filter(None, [parent.stopped, problem])) or None
     return {
         "schema": _results.SCHEMA,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -83,8 +84,9 @@ def _head(parent: Parent) -> dict[str, Any]:
         },
         "seed": parent.seed,
         "hash_seed": parent.plan.hash_seed,
-        "complete": not parent.problems,
-        "interrupted": "; ".join(parent.problems) or None,
+        "complete": not (parent.problems or parent.stopped),
+        "interrupted": "; ".join(filter(None, [parent.stopped, *parent.problems])) or None,
+        "stopped": parent.stopped,
         "problems": parent.problems,
         "stale": parent.stale,
         "closing": _results.closing_line(results, problem),

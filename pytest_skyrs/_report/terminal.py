@@ -171,8 +171,9 @@ def write_terminal(parent: Parent, terminal: TerminalReporter) -> None:
         for line in lines:
             terminal.write_line(line)
     problem = plural(len(parent.problems), "problem") + ", see above" if parent.problems else None
+    problem = "; ".join(filter(None, [parent.stopped, problem])) or None
     failing = sum(results.counts[verdict] for verdict in parent.options.fail_on)
-    bad = bool(failing or parent.problems or parent.stale)
+    bad = bool(failing or parent.problems or parent.stale or parent.stopped)
     terminal.write_line(_results.closing_line(results, problem), red=bad, green=not bad, bold=True)
 
 

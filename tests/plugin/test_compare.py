@@ -318,10 +318,14 @@ def test_texts_are_shown_as_they_were(kind):
         (reports("rerun")[:2] + reports("passed"), "passed"),
         (reports("rerun")[:2] + reports("failed"), "failed"),
         (reports("failed", phases=("collect",)), "failed"),
-        (reports(phases=("setup",)), "passed"),
-        (reports("rerun", phases=("setup",)), "lost"),
+        (reports(phases=("setup",)), "stopped"),
+        (reports(phases=("setup", "call")), "stopped"),
+        (reports("skipped", phases=("setup",)), "stopped"),
+        (reports("failed", phases=("setup", "call")), "failed"),
+        (reports("rerun", phases=("setup",)), "stopped"),
+        (reports("failed", phases=("???",)), "failed"),
         ([*reports("failed")[:2], *reports("skipped", phases=("teardown",))], "failed"),
-        ([], "lost"),
+        ([], "stopped"),
     ],
 )
 def test_the_outcome_of_a_run(made, outcome):

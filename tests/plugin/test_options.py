@@ -154,7 +154,20 @@ def test_defaults(tmp_path):
         keep=False,
         coverage=False,
         all_texts=False,
+        timeout=None,
     )
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1", 1), ("0.5", 0.5), ("1e3", 1000)])
+def test_a_time_limit(tmp_path, text, seconds):
+    assert read(tmp_path, skyrs_timeout=text).timeout == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1m", "1,5"])
+def test_a_time_limit_that_is_none(tmp_path, text):
+    with pytest.raises(pytest.UsageError) as raised:
+        read(tmp_path, skyrs_timeout=text)
+    assert str(raised.value) == f"--skyrs-timeout: {text!r} is no number of seconds above 0"
 
 
 @pytest.mark.parametrize(

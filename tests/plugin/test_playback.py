@@ -130,9 +130,9 @@ class Replaying:
             task = {"verdict": "same", "properties": [], "failure": None}
             task.update(self.tasks.get(nodeid.rpartition("::")[2], {}))
             task["properties"] = [tuple(pair) for pair in task["properties"]]
-            if task.pop("nothing", False):
-                made = []
-            _playback.play(session.config, TestRun(nodeid, made), **task)
+            made = made[:task.pop("reports", None)]
+            run = TestRun(nodeid, made, None, task.pop("crash", None))
+            _playback.play(session.config, run, **task)
         return True
 
     def pytest_runtest_logreport(self, report):
@@ -323,15 +323,41 @@ def test_verdicts_of_tests_that_pass_show_as_letters(session):
 
 
 def test_a_test_that_never_reported(session):
-    died = {"nothing": True, "verdict": "crashed", "failure": "skyrs: crashed: it died"}
-    done = session.run("-v", tasks={"test_passes": died, "test_with[a]": {"nothing": True}})
+    died = {"reports": 0, "verdict": "crashed", "failure": "skyrs: crashed: it died"}
+    both = {"reports": 0, "verdict": "same-fail", "crash": "it never reported"}
+    done = session.run("-v", tasks={"test_passes": died, "test_with[a]": both})
     assert "___ test_passes ___" in done.stdout
-    assert "___ test_with[a] ___" in done.stdout
+    assert "___ ERROR at setup of test_with[a] ___" in done.stdout
     assert "test_it.py::test_passes CRASHED" in done.stdout
     assert "\nskyrs: crashed: it died\n" in done.stdout
-    assert "test_it.py::test_with[a] FAILED" in done.stdout
+    assert "test_it.py::test_with[a] ERROR" in done.stdout
     assert "\nit never reported\n" in done.stdout
-    assert "5 failed, 3 passed" in done.stdout
+    assert "4 failed, 3 passed, 2 skipped, 1 xfailed, 1 xpassed, 4 errors" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("reports", "word", "phase"),
+    [(0, "ERROR", "setup"), (1, "FAILED", "call"), (2, "ERROR", "teardown")],
+)
+def test_a_test_that_died_on_both(session, reports, word, phase):
+    died = {"reports": reports, "verdict": "same-fail", "crash": "it was killed"}
+    done = session.run("-v", tasks={"test_passes": died})
+    assert f"test_it.py::test_passes {word}" in done.stdout
+    assert "\nit was killed\n" in done.stdout
+    (case,) = [
+        case
+        for case in ET.fromstring(session.junit()).iter("testcase")
+        if case.get("name") == "test_passes"
+    ]
+    (tag,) = [child.tag for child in case if child.tag in ("failure", "error")]
+    assert tag == ("failure" if phase == "call" else "error")
+
+
+def test_a_test_that_a_session_ended_in(session):
+    """As without us: what it told counts, and it is no failure."""
+    done = session.run("-v", tasks={"test_passes": {"reports": 0}, "test_with[a]": {"reports": 1}})
+    assert "test_it.py::test_passes " not in done.stdout
+    assert "3 failed, 3 passed, 2 skipped, 1 xfailed, 1 xpassed, 3 errors" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -344,7 +370,7 @@ def test_a_test_that_never_reported(session):
     ],
 )
 def test_the_title_of_a_test_that_never_reported(nodeid, title):
-    report = report_forwarding._nothing(nodeid)
+    report = report_forwarding._nothing(nodeid, "call", "died")
     assert (report.nodeid, report.fspath) == (nodeid, nodeid.partition("::")[0])
     assert report.head_line == title
 

@@ -50,7 +50,7 @@ def test_names_of_any_kind(store):
         store.add_item("python-1", nodeid)
     assert [store.run("python-1", nodeid).crash for nodeid in ODD] == ODD
     assert all(store.has_item("python-1", nodeid) for nodeid in ODD)
-    assert sorted(store.rest("python-1")) == sorted(ODD)
+    assert sorted(store.rest("python-1")) == sorted((nodeid, "") for nodeid in ODD)
     assert sorted(store.only_in("python-1", "rust-1")) == sorted(ODD)
 
 
@@ -67,7 +67,7 @@ def test_arms_have_their_own_runs(store):
     store.add_run("rust-1", of("b"))
     assert [store.run(arm, "a").crash for arm in ("python-1", "rust-1")] == ["python", "rust"]
     assert [store.count_runs(arm) for arm in ("python-1", "rust-1", "rust-2")] == [1, 2, 0]
-    assert list(store.rest("rust-1")) == ["a", "b"]
+    assert list(store.rest("rust-1")) == [("a", ""), ("b", "")]
 
 
 def test_what_is_dropped_is_gone(store):
@@ -76,7 +76,7 @@ def test_what_is_dropped_is_gone(store):
     store.add_run("rust-1", of("b"))
     store.drop_run("python-1", "b")
     store.drop_run("python-1", "never there")
-    assert list(store.rest("python-1")) == ["a", "c"]
+    assert list(store.rest("python-1")) == [("a", ""), ("c", "")]
     assert store.run("rust-1", "b") is not None
 
 
@@ -84,7 +84,7 @@ def test_the_rest_may_be_dropped_while_it_is_read(store):
     for nodeid in "abc":
         store.add_run("python-1", of(nodeid))
     seen = []
-    for nodeid in store.rest("python-1"):
+    for nodeid, _ in store.rest("python-1"):
         seen.append(nodeid)
         for each in "abc":
             store.drop_run("python-1", each)
@@ -105,6 +105,21 @@ def test_items(store):
     assert not store.has_item("rust-1", "a")
     # To be collected isn't to have run.
     assert store.count_runs("python-1") == 0
+    assert store.count_not_run("python-1") == 3
+    for nodeid in "bbbx":
+        store.note_run("python-1", nodeid)
+    assert store.count_not_run("python-1") == 1
+    assert store.count_not_run("rust-1") == 2
+    assert store.count_not_run("rust-2") == 0
+
+
+def test_runs_of_one_test_in_one_session(store):
+    made = [of("a", crash=name, occurrence=name) for name in ("", "2", "gw1")]
+    for each in made:
+        store.add_run("python-1", each)
+    assert [store.run("python-1", *each.key).crash for each in made] == ["", "2", "gw1"]
+    store.drop_run("python-1", "a", "2")
+    assert list(store.rest("python-1")) == [("a", ""), ("a", "gw1")]
 
 
 def test_verdicts_come_back_in_order(store):
@@ -134,7 +149,6 @@ def test_a_record_completes_a_run():
     assembler = Assembler()
     events = [event("start"), event("report", when="setup"), event("report")]
     assert [assembler.take(each) for each in events] == [None, None, None]
-    assert [each.nodeid for each in assembler.unfinished()] == ["a"]
     made = assembler.take(event("record", record={"calls": None}))
     assert (made.nodeid, made.record) == ("a", {"calls": None})
     assert [report["when"] for report in made.reports] == ["setup", "call"]
@@ -157,18 +171,41 @@ def test_unfinished_tests_are_in_the_order_in_which_they_began():
     for nodeid in "cab":
         assembler.take(event("start", nodeid))
     assembler.take(event("record", "a", record={}))
-    assert [each.nodeid for each in assembler.unfinished()] == ["c", "b"]
-    assert all(each.record is None for each in assembler.unfinished())
+    unfinished = assembler.unfinished()
+    assert [each.nodeid for each in unfinished] == ["c", "b"]
+    assert all(each.record is None for each in unfinished)
+    # The session is over; they may begin again in the next one.
+    assert assembler.unfinished() == []
 
 
 def test_a_worker_that_died_completes_its_test():
     assembler = Assembler()
     assembler.take(event("start"))
     assembler.take(event("report", when="setup"))
-    made = assembler.take(event("report", when="???", outcome="failed", longrepr="gw0 crashed"))
+    died = event("report", when="???", outcome="failed", longrepr="gw0 crashed")
+    made = assembler.take({**died, "died": True})
     assert (made.crash, made.record, made.outcome) == ("gw0 crashed", None, "crashed")
     assert len(made.reports) == 2
     assert assembler.unfinished() == []
+
+
+def test_a_worker_that_died_and_whose_test_runs_again():
+    """As pytest-rerunfailures has it."""
+    assembler = Assembler()
+    again = event("report", when="???", outcome="rerun", longrepr="gw0 crashed")
+    for each in (event("start", worker=None), {**again, "died": True, "worker": "gw0"}):
+        assert assembler.take(each) is None
+    made = assembler.take(event("record", record={}, worker="gw0"))
+    assert (made.crash, [report["outcome"] for report in made.reports]) == (None, ["rerun"])
+
+
+def test_a_child_that_died_isnt_the_end_of_a_test():
+    """As pytest-forked has it: the process that runs the tests goes on."""
+    assembler = Assembler()
+    for each in (event("start"), event("report", when="???", outcome="failed")):
+        assert assembler.take(each) is None
+    made = assembler.take(event("record", record={}))
+    assert (made.crash, made.outcome) == (None, "failed")
 
 
 def test_a_test_that_runs_again_is_another_run():
@@ -179,3 +216,29 @@ def test_a_test_that_runs_again_is_another_run():
         made = assembler.take(event("record", record={"again": crash}))
         assert made.record == {"again": crash}
         assert [report["longrepr"] for report in made.reports] == [crash]
+        assert made.occurrence == ("2" if crash else "")
+
+
+@pytest.mark.parametrize("each", [True, False])
+def test_one_test_on_two_workers_at_once(each):
+    assembler = Assembler()
+    more = {"each": True} if each else {}
+    for worker in ("gw0", "gw1"):
+        assembler.take(event("start", worker=None))
+        report = event("report", longrepr=worker)
+        assembler.take({**report, "worker": worker, **more})
+    made = [
+        assembler.take(event("record", record={}, worker=worker, **more))
+        for worker in ("gw1", "gw0")
+    ]
+    assert [run.reports[0]["longrepr"] for run in made] == ["gw1", "gw0"]
+    assert [run.occurrence for run in made] == (["gw1", "gw0"] if each else ["", "2"])
+    assert assembler.unfinished() == []
+
+
+def test_a_test_that_died_the_second_time():
+    assembler = Assembler()
+    assembler.take(event("start"))
+    assembler.take(event("record", record={}))
+    assembler.take(event("start"))
+    assert [run.key for run in assembler.unfinished()] == [("a", "2")]

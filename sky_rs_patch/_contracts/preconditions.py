@@ -106,35 +106,6 @@ def plain_logger_and_cpu_count() -> str | None:
     return plain_logger() or unforced_cpu_count()
 
 
-#: Releases of PyYAML whose reader, scanner, parser and composer are the same code.
-_YAML_RELEASES = ("5.4.1", "6.0", "6.0.1", "6.0.2", "6.0.3")
-
-_YAML_ESCAPES = dict(
-    zip(
-        '0abt\tnvfre "\\/N_LP',
-        '\0\a\b\t\t\n\v\f\r\x1b "\\/\x85\xa0\u2028\u2029',
-    )
-)
-
-
-def known_yaml_scanner() -> str | None:
-    """Is PyYAML of a release whose scanner and parser are known?"""
-    import yaml
-
-    if yaml.__version__ not in _YAML_RELEASES:
-        return f"PyYAML {yaml.__version__} is not known"
-    if yaml.compose_all.__defaults__ != (yaml.loader.Loader,):
-        return "yaml.compose_all has another loader"
-    scanner = yaml.scanner.Scanner
-    if scanner.ESCAPE_REPLACEMENTS != _YAML_ESCAPES:
-        return "yaml.scanner.Scanner.ESCAPE_REPLACEMENTS was changed"
-    if scanner.ESCAPE_CODES != {"x": 2, "u": 4, "U": 8}:
-        return "yaml.scanner.Scanner.ESCAPE_CODES was changed"
-    if yaml.resolver.BaseResolver.yaml_path_resolvers:
-        return "PyYAML has path resolvers"
-    return None
-
-
 def plain_logger_and_md5() -> str | None:
     """Are loggers plain, and is there an MD5? Some systems forbid it."""
     import hashlib

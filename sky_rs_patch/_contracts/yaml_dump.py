@@ -82,7 +82,7 @@ _ANY_CLASS = frozenset(
     }
 )
 
-#: Digests of the seven modules' sources: of PyYAML 6.0, 6.0.1, 6.0.2 and 6.0.3.
+#: Digests of the seven modules' sources: of PyYAML 6.0 to 6.0.4.
 _KNOWN_SOURCES = frozenset({"337825341e7cff3c"})
 #: Fingerprints of ``yaml.dump`` and ``yaml.dump_all``, of the same.
 KNOWN_FUNCTIONS = {"dump": "ec40d4c5af49098c", "dump_all": "3c49580f03aa50a1"}

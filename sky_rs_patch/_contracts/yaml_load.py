@@ -85,11 +85,12 @@ _ANY_CLASS = frozenset(
     }
 )
 
-#: Releases whose libyaml binding is known.
-_RELEASES = ("6.0", "6.0.1", "6.0.2", "6.0.3")
-_LIBYAML = (0, 2, 5)
-#: Digests of the four modules' sources, of these releases.
-_KNOWN_SOURCES = frozenset({"1c7da7c4a810dd21"})
+#: Digests of the four modules' sources: of PyYAML 6.0 to 6.0.3, and of 6.0.4.
+_KNOWN_SOURCES = frozenset({"1c7da7c4a810dd21", "b8a3f9a617e62030"})
+#: Releases whose binding is known: it is compiled, and there is no source to look at.
+_BINDINGS = frozenset({"6.0", "6.0.1", "6.0.2", "6.0.3", "6.0.4"})
+#: Versions of libyaml, as it says itself.
+_LIBYAML = frozenset({"0.2.5", "0.2.6"})
 #: Fingerprints of ``yaml.load`` and ``yaml.load_all``, of the same.
 KNOWN_FUNCTIONS = {"load": "70fb088e54f86ec4", "load_all": "6e64f699404101a3"}
 #: Digest of the implicit resolvers, of the same.
@@ -98,6 +99,8 @@ _KNOWN_RESOLVERS = "4a11c7e3a463928a"
 
 #: The type of a function that Cython made.
 _CYTHON = "cython_function_or_method"
+#: Functions of libyaml itself in PyYAML 6.0.4, which Cython wraps: how deep collections may be.
+_OF_LIBYAML = {"_get_max_nest_level": "cfunc.to_py", "_set_max_nest_level": "cfunc.to_py"}
 
 
 def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
@@ -117,17 +120,21 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
             walk.pin(function)
     for name in (*_REGISTRIES, "bool_values"):
         walk.frozen.append((getattr(yaml.CSafeLoader, name), f"yaml.CSafeLoader.{name}"))
-    return (pyyaml.resolver_lists(yaml.CSafeLoader),)
+    # libyaml's limit of nesting is no object that could be watched: it is asked for at each call.
+    limit = vars(yaml._yaml).get("_get_max_nest_level")
+    return (pyyaml.resolver_lists(yaml.CSafeLoader), limit)
 
 
 def known_pyyaml() -> str | None:
     """Are PyYAML, its libyaml and its registries as the native functions know them?"""
     yaml = pyyaml.package()
-    if yaml.__version__ not in _RELEASES or pyyaml.sources_digest(_modules()) not in _KNOWN_SOURCES:
-        return f"PyYAML {yaml.__version__} is not known"
+    if pyyaml.sources_digest(_modules()) not in _KNOWN_SOURCES:
+        return f"the loader of PyYAML {yaml.__version__} is not known"
     if not yaml.__with_libyaml__:
         return "PyYAML has no libyaml"
-    if yaml._yaml.get_version() != _LIBYAML:
+    if yaml.__version__ not in _BINDINGS:
+        return f"the libyaml binding of PyYAML {yaml.__version__} is not known"
+    if yaml._yaml.get_version_string() not in _LIBYAML:
         return f"libyaml {yaml._yaml.get_version_string()} is not known"
     return (
         pyyaml.unknown_function(KNOWN_FUNCTIONS)
@@ -152,7 +159,8 @@ def _foreign_names() -> Iterator[str]:
                 known = sys.modules.get(value.__name__) is value
             else:
                 # The extension's own functions.
-                known = type(value).__name__ == _CYTHON and value.__module__ == module.__name__
+                home = _OF_LIBYAML.get(name, module.__name__)
+                known = type(value).__name__ == _CYTHON and value.__module__ == home
             if not known:
                 yield f"{module.__name__}.{name} was replaced"
         for cls in _nodes():

@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 import yaml
+import yaml_merges
 import yaml_texts
 from differential import (
     HASTY,
@@ -22,7 +23,7 @@ from differential import (
 )
 from hypothesis import strategies as st
 
-from sky_rs_patch._contracts import preconditions
+from sky_rs_patch._contracts import yaml_compose
 
 NAME = "check_no_duplicate_keys"
 
@@ -30,7 +31,7 @@ seeded = st.integers(0, 2**64 - 1).map(random.Random)
 #: Long texts from a seed, and short ones that Hypothesis can shrink.
 texts = either(
     seeded.map(yaml_texts.text),
-    seeded.map(yaml_texts.text),
+    seeded.map(yaml_merges.text),
     st.randoms(use_true_random=False).map(yaml_texts.text),
     st.lists(st.sampled_from([*"ab:-?[]{},#&*!|>'\"\\ \n", ": ", "- ", "\n  ", "\n"])).map("".join),
 )
@@ -170,11 +171,14 @@ def test_what_may_raise_otherwise_is_left_to_the_original(text):
 
 
 def test_other_releases_and_loaders_are_not_known():
-    assert preconditions.known_yaml_scanner() is None
+    assert yaml_compose.known_pyyaml() is None
+    # The sources count, not the number.
     with mock.patch.object(yaml, "__version__", "7.0"):
-        assert preconditions.known_yaml_scanner() == "PyYAML 7.0 is not known"
+        assert yaml_compose.known_pyyaml() is None
+        with mock.patch.object(yaml.scanner, "__file__", yaml.parser.__file__):
+            assert yaml_compose.known_pyyaml() == "the loader of PyYAML 7.0 is not known"
     with mock.patch.object(yaml.compose_all, "__defaults__", (yaml.SafeLoader,)):
-        assert preconditions.known_yaml_scanner() == "yaml.compose_all has another loader"
+        assert yaml_compose.known_pyyaml() == "yaml.compose_all has another loader"
 
 
 def refused(*args, **kwargs):
@@ -224,8 +228,8 @@ def test_registries_of_the_loader_are_guarded(registry, change):
     with mock.patch.dict(registry, change):
         assert not compare(NAME, call("a: 1")).rust
         compare(NAME, call(text))
-        assert preconditions.known_yaml_scanner() is not None
-    assert preconditions.known_yaml_scanner() is None
+        assert yaml_compose.known_pyyaml() is not None
+    assert yaml_compose.known_pyyaml() is None
     assert compare(NAME, call("a: 1")).rust
 
 

@@ -10,6 +10,7 @@ from unittest import mock
 import applicability
 import pytest
 import yaml
+import yaml_merges
 import yaml_scalars
 import yaml_texts
 from differential import (
@@ -38,6 +39,7 @@ seeded = st.integers(0, 2**64 - 1).map(random.Random)
 texts = either(
     seeded.map(yaml_texts.text),
     seeded.map(yaml_scalars.text),
+    seeded.map(yaml_merges.text),
     st.randoms(use_true_random=False).map(yaml_texts.text),
     st.lists(st.sampled_from([*"ab1:-?[]{},#&*!|>'\"\\ \n", ": ", "- ", "\n  ", "\n"])).map(
         "".join
@@ -231,16 +233,31 @@ def test_what_is_given_back_is_new():
 def test_other_releases_are_not_known():
     assert yaml_load.known_pyyaml() is None
     with mock.patch.object(yaml, "__version__", "7.0"):
-        assert yaml_load.known_pyyaml() == "PyYAML 7.0 is not known"
-    with (
-        mock.patch.object(yaml._yaml, "get_version", lambda: (0, 2, 6)),
-        mock.patch.object(yaml._yaml, "get_version_string", lambda: "0.2.6"),
-    ):
-        assert yaml_load.known_pyyaml() == "libyaml 0.2.6 is not known"
+        assert yaml_load.known_pyyaml() == "the libyaml binding of PyYAML 7.0 is not known"
+    with mock.patch.object(yaml._yaml, "get_version_string", lambda: "0.2.7"):
+        assert yaml_load.known_pyyaml() == "libyaml 0.2.7 is not known"
     with mock.patch.object(yaml, "__with_libyaml__", False):
         assert yaml_load.known_pyyaml() == "PyYAML has no libyaml"
     with mock.patch.object(yaml.constructor, "__file__", yaml.resolver.__file__):
-        assert yaml_load.known_pyyaml() == f"PyYAML {yaml.__version__} is not known"
+        assert yaml_load.known_pyyaml() == (f"the loader of PyYAML {yaml.__version__} is not known")
+
+
+@pytest.mark.skipif(
+    not hasattr(yaml._yaml, "_set_max_nest_level"), reason="libyaml has no limit of nesting"
+)
+@pytest.mark.parametrize("limit", [-(2**31), -1, 0, 1, 3, 63, 64, 65, 66, 127])
+def test_a_lower_limit_of_nesting_is_libyamls_to_judge(limit):
+    texts = ["1", "a: [b]", "- - - - a", "[" * 63 + "]" * 63, "- " * 63 + "a"]
+    before = yaml._yaml._get_max_nest_level()
+    for name in NAMES:
+        try:
+            yaml._yaml._set_max_nest_level(limit)
+            for text in texts:
+                assert not compare(name, call(text)).rust
+        finally:
+            yaml._yaml._set_max_nest_level(before)
+        for text in texts:
+            assert compare(name, call(text)).rust
 
 
 def refused(*args, **kwargs):

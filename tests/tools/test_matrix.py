@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[2] / "tools" / "release"
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / "tools" / "release"
 
 JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="one"/>
@@ -94,12 +95,27 @@ def test_another_inactive_route_is_wrong(matrix, cells, tmp_path):
     assert matrix.Result(cell, cell.suites).problems == expected
 
 
+def test_in_a_cell_without_a_lock_every_route_must_be_served(matrix, cells, tmp_path):
+    cell = cells.Cell("3.13", "newest", suites=("shim",), newest=True)
+    made(tmp_path, cell, ROUTES, shim=PASSED)
+    assert matrix.Result(cell, cell.suites).problems == []
+    path = tmp_path / cell.name / "cell.json"
+    content = json.loads(path.read_text())
+    content["status"]["failures"] = ["sky.utils.common_utils.b isn't served: unknown code"]
+    path.write_text(json.dumps(content))
+    assert matrix.Result(cell, cell.suites).problems == content["status"]["failures"]
+    # Where the packages are locked, what stays on Python is known.
+    locked = cell._replace(newest=False)
+    assert matrix.Result(locked, locked.suites).problems == []
+
+
 def test_cells_are_selected_by_parts_of_their_names(cells):
     names = [cell.name for cell in cells.CELLS]
     assert len(set(names)) == len(names)
     assert cells.selected([]) == list(cells.CELLS)
     assert {cell.python for cell in cells.selected(["py3.9"])} == {"3.9"}
-    assert {cell.skypilot for cell in cells.selected(["nightly", "0.9.3"])} == {"nightly", "0.9.3"}
+    chosen = {cell.skypilot for cell in cells.selected(["nightly", "0.9.3"])}
+    assert chosen == {"nightly", "newest-nightly", "0.9.3"}
     assert [cell.name for cell in cells.selected(["=py3.13-sky0.14.1"])] == ["py3.13-sky0.14.1"]
     both = cells.selected(["py3.13+wrapt"])
     assert both and all(cell.python == "3.13" and cell.wrapt for cell in both)
@@ -108,5 +124,7 @@ def test_cells_are_selected_by_parts_of_their_names(cells):
 
 def test_every_cell_has_its_requirements(cells):
     for cell in cells.CELLS:
-        assert (TOOLS.parent / "requirements/matrix" / f"skypilot-{cell.skypilot}.txt").exists()
+        suffix = "in" if cell.newest else "txt"
+        requirements = ROOT / "requirements" / "matrix" / f"skypilot-{cell.skypilot}.{suffix}"
+        assert requirements.exists()
         assert set(cell.suites) <= set(cells.SUITES)

@@ -226,7 +226,7 @@ class Server:
             self._process.wait(10)
         processes.end_descendants()
 
-    def processes(self) -> list[psutil.Process]:
+    def _processes(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             return [self._tree, *self._tree.children(recursive=True)]
         return []

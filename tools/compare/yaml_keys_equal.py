@@ -3,10 +3,11 @@
     .venv/bin/python tools/compare/yaml_keys_equal.py --documents 300000 [--seed 1]
         [--corpus FILE ...]
 
-Texts are generated (`tests/support/yaml_texts.py`); `--corpus` adds those of wheels, sdists and
-YAML files: every YAML file and template in them, every string of their Python files that might be
-YAML, each of these with every key in the place of its neighbour, and mutated ones. Rust must
-never say that a text has no duplicates of which the original says otherwise, in any way.
+Texts are generated (`yaml_texts.py` and `yaml_merges.py` of tests/support); `--corpus` adds those
+of wheels, sdists and YAML files: every YAML file and template in them, every string of their Python
+files that might be YAML, each of these with every key in the place of its neighbour, and mutated
+ones. Rust must never say that a text has no duplicates of which the original says otherwise, in
+any way.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "support"))
 
 import yaml
+import yaml_merges
 import yaml_texts
 
 import sky_rs_patch
@@ -149,6 +151,8 @@ def run(tally: Tally, real: dict[str, str], documents: int, rng: random.Random) 
         if short and number % 4 == 0:
             text = yaml_texts.mutated(rng, rng.choice(short))
             tally.compare("mutated real text", text)
+        elif number % 4 == 1:
+            tally.compare("merge keys", yaml_merges.text(rng))
         else:
             tally.compare("generated", yaml_texts.text(rng))
 

@@ -4,10 +4,11 @@ texts.
     .venv/bin/python tools/compare/yaml_load_equal.py --documents 300000 [--seed 1]
         [--corpus FILE ...]
 
-Texts are generated (`yaml_texts.py` and `yaml_scalars.py` of tests/support); `--corpus` adds those
-of wheels, sdists and YAML files: every YAML file and template in them, every string of their Python
-files that might be YAML, and mutated ones. Where Rust answers, its answer must be the original's:
-the same values of the same types, dictionaries in the same order, and no exception.
+Texts are generated (`yaml_texts.py`, `yaml_scalars.py` and `yaml_merges.py` of tests/support);
+`--corpus` adds those of wheels, sdists and YAML files: every YAML file and template in them, every
+string of their Python files that might be YAML, and mutated ones. Where Rust answers, its answer
+must be the original's: the same values of the same types, dictionaries in the same order, and no
+exception.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "support"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import yaml_keys_equal
+import yaml_merges
 import yaml_scalars
 import yaml_texts
 
@@ -95,6 +97,8 @@ def run(tally: Tally, real: dict[str, str], documents: int, rng: random.Random) 
             tally.compare("mutated real text", yaml_texts.mutated(rng, rng.choice(short)))
         elif number % 4 == 1:
             tally.compare("scalars", yaml_scalars.text(rng))
+        elif number % 4 == 2:
+            tally.compare("merge keys", yaml_merges.text(rng))
         else:
             tally.compare("generated", yaml_texts.text(rng))
 

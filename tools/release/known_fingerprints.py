@@ -3,7 +3,7 @@
     python tools/release/known_fingerprints.py --python python3.9 --python python3.10 ... WHEEL...
 
 Each wheel is a SkyPilot release (``pip download --no-deps skypilot==X``), those of before among
-them, or one of PyYAML (6.0 to 6.0.3 have the same functions). ``known_variants.py`` lists, for
+them, or one of PyYAML (6.0 to 6.0.4 have the same functions). ``known_variants.py`` lists, for
 every function that a route stands for or reads, the fingerprints that were found and the releases
 that have them; which of them a native function equals is said in ``_routes/``. ``known_code.py``
 lists the code that each Python makes of these functions, and of those of PyYAML that routes know;

@@ -17,8 +17,6 @@ from typing import NamedTuple
 #: Parts of the tests; docs/exactness-matrix.md says what is in each.
 SHIM, PROXIES, PROPERTIES, PLUGIN = "shim", "proxies", "properties", "plugin"
 SUITES = (SHIM, PROXIES, PROPERTIES, PLUGIN)
-#: Names the requirements of the nightly cell if they aren't the pinned ones.
-NIGHTLY_VARIABLE = "MATRIX_NIGHTLY"
 #: The older ends of what pyproject.toml allows.
 OLDEST_WRAPT = "1.17.0"
 OLDEST_PYTEST = "8.4.0"
@@ -29,10 +27,12 @@ class Cell(NamedTuple):
 
     Attributes:
         python: version of CPython, major and minor.
-        skypilot: release; its packages are in requirements/matrix/skypilot-RELEASE.txt.
+        skypilot: release; its packages are in requirements/matrix/skypilot-RELEASE.txt, or, where
+            nothing is locked, what the registry gives for skypilot-RELEASE.in.
         wrapt, pytest: versions in the place of those of that file.
         suites: parts of the tests that are run.
         optional: nothing is wrong if there is no such CPython here.
+        newest: nothing is locked, and each route must be served.
     """
 
     python: str
@@ -41,6 +41,7 @@ class Cell(NamedTuple):
     pytest: str = ""
     suites: tuple[str, ...] = (SHIM, PROPERTIES, PLUGIN)
     optional: bool = False
+    newest: bool = False
 
     @property
     def name(self) -> str:
@@ -62,6 +63,9 @@ CELLS = (
     Cell("3.11", "0.12.3", suites=_WITHOUT_PLUGIN),
     Cell("3.11", "0.13.0", suites=_WITHOUT_PLUGIN),
     Cell("3.13", "nightly", suites=_WITHOUT_PLUGIN),
+    # What users get today, whatever was locked here when.
+    Cell("3.13", "newest", newest=True),
+    Cell("3.13", "newest-nightly", suites=_WITHOUT_PLUGIN, newest=True),
     Cell("3.9", "0.14.1"),
     Cell("3.10", "0.14.1"),
     Cell("3.11", "0.14.1"),

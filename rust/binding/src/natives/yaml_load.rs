@@ -1,6 +1,7 @@
 //! `safe_load`, `read_yaml_str` and `read_yaml_all_str`: objects are made as the core tells of them.
 //!
-//! Context: the lists of implicit resolvers, each followed by a tuple of what it must hold.
+//! Context: the lists of implicit resolvers, each followed by a tuple of what it must hold; the
+//! function that says how deep libyaml lets collections be, or `None` where it has no such limit.
 
 use std::ffi::c_uint;
 
@@ -11,9 +12,14 @@ use sky_rs_core::yaml_scan::load::{Builder, load};
 use sky_rs_core::{Answer, Decline};
 
 use super::yaml::{check_lists, check_recursion_limit};
+use crate::calls;
 use crate::frame::{Argument, Frame, exact_str, required};
 use crate::gil::clear_error;
 use crate::text::{Units, from_kind, units};
+
+/// With a lower limit libyaml may refuse what is answered here: up to 64 levels, of which it counts
+/// one more.
+const NESTING_LIMIT: i64 = 128;
 
 pub(super) fn safe_load<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     let [stream] = frame.bind(["stream"], 1)?;
@@ -55,6 +61,9 @@ fn documents<'py>(frame: &Frame<'_, 'py>, text: Argument<'_, 'py>) -> Answer<Vec
         check_lists(resolvers)?;
     }
     check_recursion_limit()?;
+    if let Some(limit) = frame.context(1) {
+        check_nesting_limit(limit)?;
+    }
     let mut builder = Objects { py: frame.py(), open: Vec::new(), documents: Vec::new() };
     match units(text) {
         Units::Ascii(units) | Units::Latin1(units) => load(units, &mut builder),
@@ -62,6 +71,18 @@ fn documents<'py>(frame: &Frame<'_, 'py>, text: Argument<'_, 'py>) -> Answer<Vec
         Units::Ucs4(units) => load(units, &mut builder),
     }?;
     Ok(builder.documents)
+}
+
+/// A program may set libyaml's limit at any time, for all of the process.
+fn check_nesting_limit(limit: &Bound<'_, PyAny>) -> Answer<()> {
+    if limit.is_none() {
+        return Ok(());
+    }
+    let level = calls::call(limit, []).and_then(|level| level.extract::<i64>());
+    match level {
+        Ok(level) if level >= NESTING_LIMIT => Ok(()),
+        _ => Err(Decline::Platform),
+    }
 }
 
 /// A collection that has been begun.

@@ -15,8 +15,8 @@ BIN := $(VENV)/bin
 PYTHON_SOURCES := sky_rs_patch pytest_skyrs tests tools conftest.py noxfile.py
 SOURCES := $(shell git ls-files -co --exclude-standard rust ':!rust/fuzz' sky_rs_patch sky_rs_patch.data pytest_skyrs pyproject.toml)
 
-.PHONY: help check demo test build lint rust-test python-test plugin-test old-test sdist-test upstream
-.PHONY: fuzz fuzz-core guards faults leaks memory-checks matrix newest-test
+.PHONY: help check demo demo-check need-cargo test build lint rust-test python-test plugin-test
+.PHONY: old-test newest-test sdist-test upstream fuzz fuzz-core guards faults leaks memory-checks matrix
 .PHONY: instructions upstream-all planted bench bench-peers bench-core server-bench clean
 
 help:  ## this list
@@ -24,10 +24,14 @@ help:  ## this list
 		| expand -t 20
 
 # From another folder: `python -m` would find the sources here, which have no extension.
-demo: build  ## a real API server served by Rust, then planted errors and their verdicts (1 min)
+demo: demo-check build  ## a real API server served by Rust, then planted errors and their verdicts (1 min)
 	cd $(VENV) && bin/python -m sky_rs_patch demo
 	cd $(VENV) && bin/python -m pytest --skyrs-selftest -q -p no:cacheprovider -c /dev/null --rootdir=. \
 		--confcutdir=.
+
+# Before minutes are spent on a build: a server that runs here already has SkyPilot's port.
+demo-check:
+	@$(PYTHON) -c "import sys; from sky_rs_patch._cli import queue_port; sys.exit(queue_port.check())"
 
 test: lint rust-test python-test plugin-test old-test newest-test sdist-test instructions upstream  ## everything that must pass (20 min)
 
@@ -41,7 +45,12 @@ check: lint rust-test  ## for daily work: lints, core, fast tests (3 min)
 
 # Environments
 
-$(VENV)/.tools: Makefile
+# Without cargo, maturin's build would fetch a toolchain of its own: 724 MB, and nothing says so.
+need-cargo:
+	@command -v cargo >/dev/null || { echo "make: no cargo on the PATH: install Rust 1.88 or newer" \
+		"(https://rustup.rs); without it a build downloads 724 MB of toolchain" >&2; exit 2; }
+
+$(VENV)/.tools: Makefile | need-cargo
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
 	touch $@

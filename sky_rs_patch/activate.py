@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from sky_rs_patch._base import switch
+from sky_rs_patch._base import source_folder, switch
 from sky_rs_patch._base.names import ACTIVE_VARIABLE
 from sky_rs_patch._cli import site_hook
 from sky_rs_patch._routes import opt_in
@@ -28,8 +28,15 @@ with these arguments itself; Python processes that it starts are served, too.
 Without: switch this Python environment on for every later interpreter
 ({site_hook.SWITCH} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
 
-{switch.VARIABLE}=0 keeps everything on Python while the switch is on.
+{switch.VARIABLE}=0 keeps everything on Python while the switch is on; {ACTIVE_VARIABLE}=0
+keeps the shim out of a process altogether.
 {opt_in.VARIABLE}={",".join(opt_in.NAMES)} also serves what isn't exact in effect.
+
+examples:
+  python -m sky_rs_patch.activate                                    from now on, for all
+  python -m sky_rs_patch.activate train.py --epochs 3                one program
+  python -m sky_rs_patch.activate -m sky.server.server --port 46580  one module
+  python -m sky_rs_patch status --check                              is it served?
 """
 
 
@@ -38,6 +45,9 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         print(_USAGE, end="")
         return 0
+    problem = source_folder.problem()
+    if problem is not None:
+        return _fail(problem)
     try:
         switch.current()
         opt_in.current()
@@ -56,6 +66,7 @@ def _switch_on() -> int:
     print(f"{'wrote' if new else 'unchanged'}: {path}")
     print(f"SkyPilot in {sys.prefix} is served by Rust in every Python process that starts now.")
     print(f"undo: {sys.executable} -m sky_rs_patch.deactivate")
+    print("pip doesn't know of that file: deactivate before `pip uninstall sky-rs-patch`")
     return 0
 
 

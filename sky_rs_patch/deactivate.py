@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from sky_rs_patch._cli import site_hook
@@ -9,12 +10,13 @@ from sky_rs_patch._cli import site_hook
 
 def main(arguments: list[str]) -> int:
     """Runs the command; returns its exit code."""
-    if arguments:
-        print(
-            "usage: python -m sky_rs_patch.deactivate\n\n"
-            "Removes what `python -m sky_rs_patch.activate` wrote into this Python environment."
-        )
-        return 0 if arguments[0] in ("-h", "--help") else 2
+    parser = argparse.ArgumentParser(
+        prog="python -m sky_rs_patch.deactivate",
+        description="Removes what `python -m sky_rs_patch.activate` wrote into this Python "
+        "environment.",
+        epilog="example: python -m sky_rs_patch.deactivate && pip uninstall sky-rs-patch",
+    )
+    parser.parse_args(arguments)
     try:
         removed = site_hook.turn_off()
     except OSError as error:

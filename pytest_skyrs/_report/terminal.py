@@ -197,7 +197,7 @@ def route_table(table: dict[str, Any]) -> list[str]:
         if route["state"] == "absent":
             continue
         notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
-        if route["state"] != "active" and route["reason"]:
+        if route["reason"] and not (route["state"] == "active" and route["rust"]):
             notes.append(str(route["reason"]))
         seconds = route["seconds"] or {}
         ratio = ""

@@ -208,8 +208,14 @@ def _ratios(rows: Sequence[tuple[str, str, dict[str, float]]]) -> str:
 
 def _route_charts(result: dict[str, Any]) -> str:
     rated = [row for row in result["routes"] if row["ratio"]]
-    ratios = _ratios([(row["function"], row["workload"], row["ratio"]) for row in rated])
+    ratios = _ratios([(row["function"], _with_reason(row), row["ratio"]) for row in rated])
     return f"{ratios}{_times(rated)}<h3>All of it</h3>\n"
+
+
+def _with_reason(row: dict[str, Any]) -> str:
+    """A workload's name, and why Rust didn't answer it if so: its ratio says nothing else."""
+    reason = "" if row["answered"] else row["note"] or "not answered"
+    return " — ".join(part for part in (str(row["workload"]), reason) if part)
 
 
 def _times(rows: Sequence[dict[str, Any]]) -> str:

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         command.check_files(options, "html", "markdown")
         server = command.read_server(options.server)
-        result = load(options.source) if options.source else _measured(options)
+        result = _measured(options) if options.source is None else load(options.source)
         if options.server:
             result["server"] = server
         if options.html:

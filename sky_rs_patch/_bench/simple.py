@@ -35,17 +35,25 @@ def run(tell: Callable[[str], None]) -> None:
         for workload in WORKLOADS:
             with timing.variables(workload.environment):
                 found = timing.find(workload.function)
-                if found is None or found.proxy is None:
+                if found is None:
+                    continue
+                if found.proxy is None:
+                    tell(f"{workload.function:<32}{workload.what:<22}  no route: {found.why}")
                     continue
                 arguments = workload.arguments(corpus)
                 timers = {
                     name: timing.timer(function, arguments)
                     for name, function in (("original", found.original), ("routed", found.proxy))
                 }
+                before = found.proxy._self_route.counts()
                 _, values = timing.interleaved(timers, seconds=_SECONDS, rounds=_ROUNDS)
             original, routed = (timing.spread(values[name]).median for name in timers)
             ratios = [a / b for a, b in zip(values["original"], values["routed"])]
-            note = "  (the original answers)" if workload.declined else ""
+            after = found.proxy._self_route.counts()
+            left = after[1] > before[1]
+            note = (
+                f"  the original answers, {timing.declined(found.proxy, before[2])}" if left else ""
+            )
             tell(
                 f"{workload.function:<32}{workload.what:<22}"
                 f"{timing.seconds_text(original):>10}{timing.seconds_text(routed):>10}"

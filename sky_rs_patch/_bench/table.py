@@ -74,7 +74,7 @@ def route_cells(row: dict[str, Any]) -> list[str]:
     notes = [
         "" if state == "measured" else state,
         "slower" if row["ratio"] and row["ratio"]["median"] < 1 else "",
-        "" if state == "no route" else row["note"] or "",
+        row["note"] or "",
     ]
     return [
         row["function"],

@@ -61,6 +61,20 @@ def find(function: str) -> Found | None:
     return None
 
 
+def declined(proxy: Any, before: Mapping[str, int]) -> str:
+    """Why calls went to the original since then, in words.
+
+    Args:
+        proxy: what routes the function.
+        before: its declines by reason at that time.
+    """
+    route = proxy._self_route
+    reasons = [reason for reason, n in route.counts()[2].items() if n > before.get(reason, 0)]
+    problem = route.guard_problem() if "guard" in reasons else None
+    said = ", ".join(reasons) or "nobody says why"
+    return f"declined: {said}" + (f" ({problem})" if problem else "")
+
+
 def native_name(found: Found) -> str:
     """The native function behind a route."""
     route = registry.get(found.target)

@@ -118,8 +118,7 @@ def _measured(
     after = _counts(found.proxy)
     result["answered"] = after[0] > before[0] and after[1] == before[1]
     if found.proxy is not None and not result["answered"]:
-        declines = {r: n for r, n in after[2].items() if n > before[2].get(r, 0)}
-        result["note"] = f"declined: {', '.join(declines) or 'nobody says why'}"
+        result["note"] = timing.declined(found.proxy, before[2])
     if workload.bound is not None and not isinstance(workload.bound, Bound):
         result["bytes"] = workload.bound.size(corpus)
     return result

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from sky_rs_patch._base import interrupts
+from sky_rs_patch._base import interrupts, source_folder
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -83,6 +83,8 @@ def _hint() -> str:
     except OSError:
         # There may be no descriptor left to look with.
         return ""
+    if not found and source_folder.problem() is not None:
+        return f"; {source_folder.problem()}"
     if not found:
         return "; sky_rs_patch was installed without it: reinstall the wheel for this Python"
     if not any(wanted in name for name in found):

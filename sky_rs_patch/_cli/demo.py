@@ -20,18 +20,16 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sky_rs_patch._base import network
 from sky_rs_patch._base import processes as _processes
 from sky_rs_patch._bench import simple
 from sky_rs_patch._binding import counters
+from sky_rs_patch._cli import queue_port
 from sky_rs_patch._runtime import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ACTIVATE = (sys.executable, "-m", "sky_rs_patch.activate")
-#: SkyPilot's request queue; it can't be told to use another port.
-_QUEUE_PORT = 50011
 _START_SECONDS = 120
 _COMMAND_SECONDS = 180
 
@@ -61,19 +59,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--home", metavar="DIR", help="use this home directory, and keep it")
 
 
-def check() -> int:
-    """Says whether the demo's ports can be had, before anything is built; gives an exit code."""
-    child = os.fork()
-    if not child:
-        try:
-            _free_the_queue_port()
-        except _Failed as error:
-            print(f"demo: error: {error}", file=sys.stderr)
-            os._exit(2)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def run(options: argparse.Namespace) -> int:
     """Runs the command; returns its exit code."""
     home = options.home
@@ -89,6 +74,9 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     try:
         _Demo(folder.resolve(), start).play()
+    except queue_port.Taken as error:
+        print(f"demo: error: {error}", file=sys.stderr)
+        return 2
     except _Failed as error:
         print(f"demo: error: {error}", file=sys.stderr)
         return 1
@@ -113,28 +101,13 @@ def _unusable(home: str) -> str | None:
         return error.strerror or str(error)
 
 
-def _free_the_queue_port() -> None:
-    """Makes sure of the port of SkyPilot's request queue, in a network of our own if need be."""
-    if not _is_listening(_QUEUE_PORT):
-        return
-    try:
-        network.isolate_network()
-    except OSError as error:
-        raise _Failed(
-            f"something listens on 127.0.0.1:{_QUEUE_PORT}, the port of SkyPilot's request queue, "
-            f"and {error}: stop that API server (sky api stop) and its executors first"
-        ) from None
-
-
 class _Demo:
     def __init__(self, home: Path, start: float) -> None:
         self._home = home
         self._start = start
-        busy = _is_listening(_QUEUE_PORT)
-        _free_the_queue_port()
-        if busy:
+        if queue_port.claim():
             self._say(
-                f"an API server is running (port {_QUEUE_PORT}): this one gets a network of its own"
+                f"port {queue_port.PORT} is taken: the demo's server gets a network of its own"
             )
         self._port = _free_port()
         self._log = home / "server.log"
@@ -251,8 +224,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -27,8 +27,12 @@ def find_spec(name, path=None, target=None):
 sys.meta_path.insert(0, type(sys.implementation)(find_spec=find_spec, waits_for="sky_rs_patch"))
 """
 _EXEC = f'exec({_WAIT!r}, {{"sys": sys, "home": locals().get("sitedir", sys.prefix)}})'
+_EXPLANATION = """\
+# Written by `python -m sky_rs_patch.activate`; `python -m sky_rs_patch.deactivate` removes it.
+# Delete it by hand if sky-rs-patch is gone already: without the package it does nothing.
+"""
 #: What the two files say.
-SWITCH_LINE = f"import sys; {_EXEC}\n"
+SWITCH_LINE = f"{_EXPLANATION}import sys; {_EXEC}\n"
 CHILD_HOOK_LINE = f'import os, sys; "SKY_RS_PATCH_ACTIVE" in os.environ and {_EXEC}\n'
 
 

@@ -223,9 +223,11 @@ def _show_processes(directory: str, *, as_json: bool) -> int:
     from sky_rs_patch._runtime import status as _status
 
     try:
+        if not directory:
+            raise ValueError("that is no name of a directory")
         processes = counters.read(directory)
     except (OSError, ValueError) as error:
-        return _fail(f"no counters in {directory}: {error}")
+        return _fail(f"--from: no counters in {directory}: {error}")
     total = counters.total(processes)
     if as_json:
         schema = {"schema": _status.SCHEMA, "routes": total, "processes": processes}

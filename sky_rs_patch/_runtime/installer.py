@@ -25,7 +25,7 @@ from sky_rs_patch._fingerprints import compute
 from sky_rs_patch._guards.baseline import MODULES, PRISTINE
 from sky_rs_patch._routes import opt_in as _opt_in
 from sky_rs_patch._routes.registry import AnyRoute, RegisteredRoute, registry
-from sky_rs_patch._runtime import rebind
+from sky_rs_patch._runtime import decline_warning, rebind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -314,6 +314,7 @@ def _patch(module: ModuleType, target: str, description: AnyRoute) -> Installed 
         _installed.append(entry)
         proxy._self_route.observer = _observer
         counters.attach(proxy._self_route)
+        decline_warning.attach(proxy._self_route)
     if entry.stands and found is proxy:
         return None
     # Whoever kept the proxy while it was out of use is served again.
@@ -469,6 +470,7 @@ def add_elsewhere(route: Route) -> None:
         route.enabled = is_enabled()
         route.observer = _observer
     counters.attach(route)
+    decline_warning.attach(route)
 
 
 def elsewhere() -> dict[str, Route]:

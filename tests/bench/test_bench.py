@@ -12,7 +12,7 @@ from applicability import release, require
 from support import run_python
 
 from sky_rs_patch import __main__
-from sky_rs_patch._bench import command, machine, timing, worker
+from sky_rs_patch._bench import command, machine, simple, timing, worker
 from sky_rs_patch._bench.corpus import Corpus
 from sky_rs_patch._bench.workloads import HOMES, WORKLOADS, Bound, OpenSSL, Workload
 from sky_rs_patch._binding import extension
@@ -159,6 +159,24 @@ def test_a_declined_call_is_named(enabled, tmp_path):
     assert row["note"] == "declined: type"
 
 
+def test_a_guard_that_fails_is_named(enabled, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.round", lambda *_: 0)
+    row = one(Workload("format_float", "", lambda _: (1.5,)), tmp_path)
+    assert row["answered"] is False
+    assert row["note"] == "declined: guard (builtins.round was replaced)"
+
+
+def test_the_demo_names_what_the_original_answers(monkeypatch):
+    chosen = [w for w in WORKLOADS if w.function == "format_float"]
+    chosen.append(Workload("class_fullname", "", lambda _: (int,)))
+    monkeypatch.setattr(simple, "WORKLOADS", chosen)
+    lines = []
+    simple.run(lines.append)
+    assert "original answers" not in lines[0]
+    assert lines[-2].endswith("  the original answers, declined: type")
+    assert lines[-1].endswith("  no route: this build has no route for it")
+
+
 def one(workload, folder):
     job = {"seconds": 1e-6, "rounds": 1, "cpu_time": False}
     with Corpus(folder, quick=True) as corpus:
@@ -257,8 +275,8 @@ def test_task_files_of_a_folder(tmp_path):
 # ---- what is refused ----------------------------------------------------------------------------
 
 
-def refused(capsys, *options):
-    assert __main__.main(["bench", *options]) == 1
+def refused(capsys, *options, code=2):
+    assert __main__.main(["bench", *options]) == code
     return capsys.readouterr().err
 
 
@@ -276,7 +294,7 @@ def test_a_missing_extension_is_refused(capsys, monkeypatch):
 
 def test_without_pyperf_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyperf", None)
-    assert "pip install 'sky-rs-patch[bench]'" in refused(capsys)
+    assert "pip install 'pyperf>=2.6'" in refused(capsys)
 
 
 def test_without_skypilot(capsys, monkeypatch):
@@ -295,9 +313,12 @@ def test_without_skypilot(capsys, monkeypatch):
         (("--only", "no_such"), "--only no_such: no such function; there are _redact"),
         (("--tasks", "/absent"), "--tasks /absent: no such directory"),
         (("--tasks", "/proc/self/net"), "--tasks /proc/self/net: no *.yaml or *.yml there"),
-        (("--json", "/absent/f.json"), "--json /absent/f.json: no such directory"),
-        (("--html", "/absent/f.html"), "--html /absent/f.html: no such directory"),
-        (("--pyperf", "/absent/f"), "--pyperf /absent/f: no such directory"),
+        (("--json", "/absent/f.json"), "--json /absent/f.json: No such file or directory"),
+        (("--html", "/absent/f.html"), "--html /absent/f.html: No such file or directory"),
+        (("--html", "/proc/x"), "--html /proc/x: No such file or directory"),
+        (("--json", "/"), "--json /: Is a directory"),
+        (("--json", ""), "--json : Is a directory"),
+        (("--pyperf", "/absent/f"), "--pyperf /absent/f: No such file or directory"),
         (("--peers", "/absent"), "--peers /absent: no peers.json there"),
         (("--server", "/absent"), "--server /absent: No such file or directory"),
         (("--server", __file__), "no JSON"),
@@ -326,7 +347,7 @@ def test_bad_numbers_name_their_value(capsys, option, value):
 
 def test_a_worker_that_fails_says_how(capsys, monkeypatch):
     monkeypatch.setattr(command.children, "python", lambda *_: ["sh", "-c", "echo why >&2; exit 3"])
-    said = refused(capsys, "--quick", "--only", "format_float")
+    said = refused(capsys, "--quick", "--only", "format_float", code=1)
     assert "a worker ended with exit code 3:\nwhy" in said
 
 

@@ -209,6 +209,17 @@ def test_what_has_no_route_is_shown():
     assert absent[8] == "absent: not here"
 
 
+def test_the_reason_stands_beside_a_ratio_that_says_nothing():
+    note = "declined: guard (PyYAML 9.9 is not known)"
+    row = a_row("safe_load", "a task", 1e-3, 1e-3, answered=False, note=note)
+    rendered = page.render(a_result(routes=[row]))
+    chart, _, whole = rendered.partition("<h3>All of it</h3>")
+    assert f"a task — {note}" in chart
+    assert note in whole
+    (shown,) = [c for c in cells(markdown.render(a_result(routes=[row]))) if c[0] == "safe_load"]
+    assert (shown[6], shown[8]) == ("1.00x", note)
+
+
 def test_peers_memory_and_the_rest():
     rows = cells(markdown.render(a_result()))
     assert [
@@ -393,7 +404,7 @@ def test_what_isn_t_a_result_is_refused(tmp_path, capsys, content, said):
     path = tmp_path / "given.json"
     if content is not None:
         path.write_text(content)
-    assert __main__.main(["report", "--from", str(path)]) == 1
+    assert __main__.main(["report", "--from", str(path)]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert str(path) in error
@@ -407,5 +418,5 @@ def test_the_server_s_file_is_read(source, tmp_path, capsys):
 
 
 def test_where_nothing_can_be_written(source, capsys):
-    assert __main__.main(["report", "--from", str(source), "--html", "/absent/x.html"]) == 1
-    assert "/absent/x.html can't be written" in capsys.readouterr().err
+    assert __main__.main(["report", "--from", str(source), "--html", "/absent/x.html"]) == 2
+    assert "--html /absent/x.html: No such file or directory" in capsys.readouterr().err

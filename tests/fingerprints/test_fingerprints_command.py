@@ -242,9 +242,9 @@ def run_main(*arguments):
 
 
 def test_a_place_without_skypilot_is_an_error(tmp_path, capsys):
-    assert run_main("--of", str(tmp_path)) == 1
+    assert run_main("--of", str(tmp_path)) == 2
     assert capsys.readouterr().err == (
-        f"sky_rs_patch: error: {tmp_path} is no wheel, and there is no folder sky in it\n"
+        f"sky_rs_patch fingerprints: error: {tmp_path} is no wheel, and there is no folder sky in it\n"
     )
 
 

@@ -317,7 +317,7 @@ def test_a_directory_that_is_none(name, tmp_path):
     (tmp_path / "file").touch()
     done = run_python("-m", "sky_rs_patch", "status", "--from", tmp_path / name)
     assert done.returncode == 2
-    assert f"error: no counters in {tmp_path / name}: " in done.stderr
+    assert f"error: --from: no counters in {tmp_path / name}: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

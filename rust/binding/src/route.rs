@@ -32,6 +32,8 @@ pub(crate) struct Route {
     enabled: GilBound<Cell<bool>>,
     /// Is told of every call: see `call_unusual`.
     observer: GilBound<Cell<Option<Py<PyAny>>>>,
+    /// Is told of the first call that is declined for a reason that nobody asked for, and then gone.
+    first_decline: GilBound<Cell<Option<Py<PyAny>>>>,
     /// Enabled and without an observer: the one thing that an ordinary call asks.
     ordinary: GilBound<Cell<bool>>,
     guards: GilBound<RefCell<Guards>>,
@@ -353,6 +355,13 @@ impl Route {
             return std::ptr::null_mut();
         }
         debug_assert!(!PyErr::occurred(py), "a decline leaves no error behind");
+        if !peek(self.first_decline.get(py)).is_null()
+            && !matches!(reason, Decline::Switch | Decline::Disabled | Decline::Debugger)
+            && let Err(error) = Python::attach(|_| self.tell_of_decline(py, reason))
+        {
+            error.restore(py);
+            return std::ptr::null_mut();
+        }
         let original = peek(self.original.get(py));
         if original.is_null() {
             return std::ptr::null_mut();
@@ -360,6 +369,23 @@ impl Route {
         // SAFETY: the caller vouches for the arguments, which are untouched; the route holds
         // the original.
         unsafe { calls::vectorcall(py, original, args, nargsf, kwnames) }
+    }
+
+    /// Calls `first_decline`, for the first and last time.
+    ///
+    /// # Errors
+    /// What isn't an `Exception`, like Ctrl-C.
+    fn tell_of_decline(&self, py: Python<'_>, reason: Decline) -> PyResult<()> {
+        let Some(listener) = self.first_decline.get(py).take() else { return Ok(()) };
+        let listener = listener.into_bound(py);
+        let problem = self.guards.get(py).try_borrow().ok().and_then(|guards| guards.problem(py));
+        let problem = problem.into_pyobject(py)?;
+        let (name, reason) = (PyString::new(py, &self.name), PyString::new(py, reason.name()));
+        let _suspended = tracing::Suspended::new(py);
+        match calls::call(&listener, [name.as_any(), reason.as_any(), &problem]) {
+            Ok(_) => Ok(()),
+            Err(error) => leave_out(&listener, error),
+        }
     }
 
     /// The original, for the proxy.
@@ -395,6 +421,7 @@ impl Route {
             implementation,
             enabled: GilBound::new(Cell::new(true)),
             observer: GilBound::new(Cell::new(None)),
+            first_decline: GilBound::new(Cell::new(None)),
             ordinary: GilBound::new(Cell::new(true)),
             guards: GilBound::new(RefCell::new(Guards::new(resolver))),
             counters: GilBound::new(Counters::new()),
@@ -437,6 +464,16 @@ impl Route {
     fn set_observer(&self, py: Python<'_>, observer: Option<Py<PyAny>>) {
         let previous = self.observer.get(py).replace(observer);
         self.set_ordinary(py);
+        // Last, for it may run code.
+        drop(previous);
+    }
+
+    /// Lets a listener, or nobody, be called once as `listener(name, reason, problem)` when a call
+    /// is first handed to the original for a reason that nobody asked for; `problem` is that of
+    /// the guards, or None.
+    #[pyo3(signature = (listener))]
+    fn on_first_decline(&self, py: Python<'_>, listener: Option<Py<PyAny>>) {
+        let previous = self.first_decline.get(py).replace(listener);
         // Last, for it may run code.
         drop(previous);
     }
@@ -532,6 +569,7 @@ impl Route {
         };
         visit_cell(self.original.get(py))?;
         visit_cell(self.observer.get(py))?;
+        visit_cell(self.first_decline.get(py))?;
         if let Implementation::Candidate(candidate, _) = &self.implementation {
             visit_cell(candidate.get(py))?;
         }
@@ -544,6 +582,7 @@ impl Route {
     fn __clear__(&self, py: Python<'_>) {
         self.original.get(py).take();
         self.observer.get(py).take();
+        self.first_decline.get(py).take();
         self.set_ordinary(py);
         if let Implementation::Candidate(candidate, _) = &self.implementation {
             candidate.get(py).take();

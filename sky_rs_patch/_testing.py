@@ -11,8 +11,9 @@ from sky_rs_patch._binding.counters import VARIABLE as COUNTERS_VARIABLE
 from sky_rs_patch._binding.extension import build_info
 from sky_rs_patch._binding.extension import load as load_extension
 from sky_rs_patch._routes.registry import registry
-from sky_rs_patch._runtime.installer import observe
+from sky_rs_patch._runtime.observe import observe
 from sky_rs_patch._runtime.status import aligned, table
+from sky_rs_patch._runtime.table import forget as reset
 
 __all__ = (
     "ACTIVE_VARIABLE",
@@ -27,5 +28,6 @@ __all__ = (
     "load_extension",
     "observe",
     "registry",
+    "reset",
     "table",
 )

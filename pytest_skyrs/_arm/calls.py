@@ -25,7 +25,7 @@ Finish = Callable[[str, int, object, object], None]
 
 
 class CallRecorder:
-    """The observer of all routes of a process (`sky_rs_patch._runtime.installer.observe`).
+    """The observer of all routes of a process (`sky_rs_patch._runtime.observe.observe`).
 
     Args:
         canonical: makes digests and descriptions.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from sky_rs_patch._bench.workloads import HOMES
 from sky_rs_patch._routes.registry import registry
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import implementation, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def find(function: str) -> Found | None:
         target = f"{home}.{function}"
         if not hasattr(found, "_self_route"):
             known = registry.get(target) is not None
-            why = installer.refusals().get(target) if known else "this build has no route for it"
+            why = table.refusals().get(target) if known else "this build has no route for it"
             return Found(target, found, None, why or "it isn't routed")
         return Found(target, found.__wrapped__, found, None)
     return None
@@ -80,7 +80,7 @@ def native_name(found: Found) -> str:
     route = registry.get(found.target)
     natives = getattr(route, "natives", None)
     if natives:
-        return str(natives[installer.known_variant(found.original, found.target)])
+        return str(natives[implementation.known_variant(found.original, found.target)])
     return found.target.rpartition(".")[2]
 
 

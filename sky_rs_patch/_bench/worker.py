@@ -183,7 +183,7 @@ def _calls(job: dict[str, Any]) -> dict[str, list[float]]:
         "wrapt.FunctionWrapper": wrapt.FunctionWrapper(truncate, through),
         "proxy": proxies.kind().cls(route),
         "bare native function": native.truncate_long_string,
-        "empty native call": native.limit_empty,
+        "empty native call": native.floor_empty,
     }
     timers = {
         name: timing.timer(function, ("short",), cpu_time=job["cpu_time"])

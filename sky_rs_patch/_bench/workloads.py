@@ -109,8 +109,8 @@ def _process_tree(corpus: Corpus) -> tuple[Any, ...]:
     return (psutil.Process(corpus.process_tree),)
 
 
-_EMPTY = Bound("an empty native call", "limit_empty")
-_COPY = Bound("a copy of the text", "limit_copy")
+_EMPTY = Bound("an empty native call", "floor_empty")
+_COPY = Bound("a copy of the text", "floor_copy")
 _SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _SENTENCE = " ".join(f"word{number}" for number in range(100))
 _COLOURED = "".join(f"\x1b[1m\x1b[3{n % 8}mline {n}\x1b[0m: launched\n" for n in range(50))
@@ -125,7 +125,7 @@ def _tail(lines: Callable[[Corpus], int], what: str, *, memory: bool = False) ->
         lambda corpus: (corpus.log, lines(corpus)),
         Bound(
             "the copy of the bytes out of the page cache",
-            "limit_read_end",
+            "floor_read_end",
             lambda corpus: (corpus.log, lines(corpus) * corpus.line_bytes),
         ),
         memory=memory,
@@ -144,9 +144,9 @@ def _hash(size: str, algorithm: str) -> Workload:
 
 
 _LIST = Bound(
-    "open, getdents to the end, close", "limit_list_entries", lambda corpus: (corpus.directory,)
+    "open, getdents to the end, close", "floor_list_entries", lambda corpus: (corpus.directory,)
 )
-_BIND = Bound("socket, bind, close", "limit_bind_port", lambda _: (30001,))
+_BIND = Bound("socket, bind, close", "floor_bind_port", lambda _: (30001,))
 
 WORKLOADS: tuple[Workload, ...] = (
     Workload("base36_encode", "an md5", _always("d41d8cd98f00b204e9800998ecf8427e"), _EMPTY),
@@ -170,7 +170,7 @@ WORKLOADS: tuple[Workload, ...] = (
         "get_cpu_count",
         "",
         _always(),
-        Bound("affinity, statfs, stat, one cgroup file", "limit_processors"),
+        Bound("affinity, statfs, stat, one cgroup file", "floor_processors"),
     ),
     Workload(
         "get_cpu_count",
@@ -183,7 +183,7 @@ WORKLOADS: tuple[Workload, ...] = (
         "get_mem_size_gb",
         "",
         _always(),
-        Bound("/proc/meminfo, stat, one cgroup file", "limit_memory"),
+        Bound("/proc/meminfo, stat, one cgroup file", "floor_memory"),
     ),
     Workload("get_parallel_threads", "", _always(), _EMPTY),
     Workload("get_parallel_threads", "kubernetes", _always("kubernetes"), _EMPTY),
@@ -193,7 +193,7 @@ WORKLOADS: tuple[Workload, ...] = (
         lambda _: (os.getppid(),),
         Bound(
             "open and close /proc/PID/stat",
-            "limit_open_close",
+            "floor_open_close",
             lambda _: (f"/proc/{os.getppid()}/stat",),
         ),
     ),

@@ -10,7 +10,7 @@ from sky_rs_patch._base import interrupts
 from sky_rs_patch._bench.timing import variables
 from sky_rs_patch._routes.registry import registry
 from sky_rs_patch._routes.specs import RouteSpec
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ def exercise(targets: Iterable[str]) -> dict[str, Exercised]:
     Args:
         targets: dotted names. Registered routes have no sample, and are left out.
     """
-    standing = {entry.target: entry.proxy for entry in installer.installed()}
+    standing = {entry.target: entry.proxy for entry in table.installed()}
     results = {}
     for target in targets:
         spec = registry.get(target)

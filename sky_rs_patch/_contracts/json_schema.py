@@ -21,7 +21,7 @@ from sky_rs_patch._guards.baseline import PRISTINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sky_rs_patch._guards.derive import Walk
+    from sky_rs_patch._guards.walk import Walk
 
 #: Releases of jsonschema whose functions were compared: from 4.21 on `enum` keeps truth values
 #: and numbers apart in nested values, too.
@@ -149,7 +149,7 @@ def _validators() -> Any:
 
 
 def _suspect(text: str) -> Exception:
-    from sky_rs_patch._guards.derive import Suspect
+    from sky_rs_patch._guards.walk import Suspect
 
     return Suspect(text)
 
@@ -187,7 +187,7 @@ def _class(walk: Walk, cls: Any, label: str) -> None:
 def _table(walk: Walk, draft: Any, cls: Any, module: ModuleType) -> None:
     """The functions of both classes' keywords."""
     for owner, label in ((draft, "jsonschema.Draft7Validator"), (cls, "SkyPilot's validator")):
-        walk.frozen.append((owner.VALIDATORS, f"{label}.VALIDATORS"))
+        walk.freeze_namespace(owner.VALIDATORS, f"{label}.VALIDATORS")
     if set(draft.VALIDATORS) != _KEYWORDS:
         raise _suspect("jsonschema.Draft7Validator.VALIDATORS was changed")
     for name, function in draft.VALIDATORS.items():
@@ -203,13 +203,13 @@ def _table(walk: Walk, draft: Any, cls: Any, module: ModuleType) -> None:
     ):
         raise _suspect("the keywords of SkyPilot's validator were changed")
     for name, function in custom.items():
-        walk.entry(vars(module), name, (function,), f"{module.__name__}.{name}")
+        walk.expect(vars(module), name, function, f"{module.__name__}.{name}")
 
 
 def _latest(walk: Walk, draft: Any, latest: Any) -> None:
     """What a subschema gets that names Draft 2020-12."""
     label = "jsonschema.Draft202012Validator.VALIDATORS"
-    walk.frozen.append((latest.VALIDATORS, label))
+    walk.freeze_namespace(latest.VALIDATORS, label)
     same = _KEYWORDS - _ONLY_IN_7
     if set(latest.VALIDATORS) != same | _ONLY_IN_LATEST:
         raise _suspect(f"{label} was changed")
@@ -224,7 +224,7 @@ def _latest(walk: Walk, draft: Any, latest: Any) -> None:
     walk.freeze(type(registry), "jsonschema.validators._META_SCHEMAS")
     if registry.store.get(_LATEST) is not latest:
         raise _suspect("jsonschema.validators._META_SCHEMAS was changed")
-    walk.entry(registry.store, _LATEST, (latest,), "jsonschema.validators._META_SCHEMAS")
+    walk.expect(registry.store, _LATEST, latest, "jsonschema.validators._META_SCHEMAS")
 
 
 def _config(walk: Walk) -> type | None:
@@ -239,7 +239,7 @@ def _config(walk: Walk) -> type | None:
         return None
     # It isn't frozen: copying an instance leaves a note on its class.
     for name in sorted(asked):
-        walk.entry(config, name, (), f"sky.utils.config_utils.Config.{name}")
+        walk.expect_absent(config, name, f"sky.utils.config_utils.Config.{name}")
     return config
 
 
@@ -252,12 +252,12 @@ def _function(walk: Walk, function: Any, depth: int = 0) -> None:
     home = str(namespace.get("__name__"))
     for name, *attributes in bytecode.global_chains(function.__code__):
         if name not in namespace:
-            walk.entry(namespace, name, (), f"{home}.{name}")
+            walk.expect_absent(namespace, name, f"{home}.{name}")
             if PRISTINE.value_changed(namespace, name):
                 raise _suspect(f"{home}.{name} is missing")
             if name in vars(builtins):
                 value = vars(builtins)[name]
-                walk.entry(vars(builtins), name, (value,), f"builtins.{name}")
+                walk.expect(vars(builtins), name, value, f"builtins.{name}")
             continue
         value = _watched(walk, namespace, name, f"{home}.{name}", depth)
         if attributes and isinstance(value, ModuleType) and attributes[0] in vars(value):
@@ -268,18 +268,17 @@ def _function(walk: Walk, function: Any, depth: int = 0) -> None:
 
 def _watched(walk: Walk, namespace: dict[str, Any], name: str, label: str, depth: int) -> Any:
     value = namespace[name]
-    known = len(walk.entries)
-    walk.entry(namespace, name, (value,), label)
+    is_new = walk.expect(namespace, name, value, label)
     if PRISTINE.value_changed(namespace, name, value):
         raise _suspect(f"{label} was replaced")
-    if len(walk.entries) > known and type(value) is FunctionType:
+    if is_new and type(value) is FunctionType:
         if value.__name__ != name or not _is_friend(value):
             raise _suspect(f"{label} was replaced")
         if depth < _MAX_DEPTH and (_root(value) in _FOLLOWED or name in _OF_ATTRS):
             _function(walk, value, depth + 1)
         elif value.__globals__.get("__name__") == "re":
             walk.function(value, depth + 1)
-    elif len(walk.entries) > known and isinstance(value, type) and value.__name__ in _MATERIAL:
+    elif is_new and isinstance(value, type) and value.__name__ in _MATERIAL:
         _material(walk, value, label, depth)
     elif type(value).__module__.partition(".")[0] in ("unittest", "mock"):
         raise _suspect(f"{label} was replaced")
@@ -305,7 +304,7 @@ def _root(function: Any) -> str:
 
 
 def _is_friend(function: Any) -> bool:
-    from sky_rs_patch._guards.derive import is_stdlib
+    from sky_rs_patch._guards.genuine import is_stdlib
 
     return _root(function) in _FRIENDS or is_stdlib(_root(function))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sky_rs_patch._contracts import pyyaml
 
 if TYPE_CHECKING:
-    from sky_rs_patch._guards.derive import Walk
+    from sky_rs_patch._guards.walk import Walk
 
 #: Tables that the scanner and the resolver look into.
 READS = (

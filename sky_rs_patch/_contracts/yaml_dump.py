@@ -18,7 +18,7 @@ from sky_rs_patch._contracts import pyyaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sky_rs_patch._guards.derive import Walk
+    from sky_rs_patch._guards.walk import Walk
 
 #: What ``yaml.dump`` leads to in other modules.
 READS = (
@@ -99,7 +99,7 @@ def examine(walk: Walk, _: FunctionType) -> tuple[object, ...]:
     Raises:
         Suspect: if PyYAML, or one of its registries, isn't as the native function knows it.
     """
-    from sky_rs_patch._guards.derive import Suspect
+    from sky_rs_patch._guards.walk import Suspect
 
     # First, so that a registry that is put right again is noticed.
     _watch(walk)
@@ -111,24 +111,26 @@ def examine(walk: Walk, _: FunctionType) -> tuple[object, ...]:
 
 def _watch(walk: Walk) -> None:
     dumper: Any = pyyaml.package().SafeDumper
-    walk.frozen += [(vars(module), module.__name__) for module in _modules()]
-    walk.frozen += [(cls, pyyaml.class_name(cls)) for cls in _plain_classes()]
+    for module in _modules():
+        walk.freeze_namespace(vars(module), module.__name__)
+    for cls in _plain_classes():
+        walk.freeze_namespace(cls, pyyaml.class_name(cls))
     walk.pin_methods((*dumper.__mro__[:-1], *_plain_classes()))
     for function in (pyyaml.package().dump, pyyaml.package().dump_all):
         if type(function) is FunctionType:
             walk.pin(function)
-    walk.frozen += [
-        (getattr(dumper, name), f"yaml.SafeDumper.{name}")
-        for name in (
-            *("yaml_implicit_resolvers", "yaml_path_resolvers"),
-            *("DEFAULT_TAG_PREFIXES", "ESCAPE_REPLACEMENTS"),
-        )
-    ]
+    for name in (
+        *("yaml_implicit_resolvers", "yaml_path_resolvers"),
+        *("DEFAULT_TAG_PREFIXES", "ESCAPE_REPLACEMENTS"),
+    ):
+        walk.freeze_namespace(getattr(dumper, name), f"yaml.SafeDumper.{name}")
     # Representers of other types don't matter: the native function doesn't know those types.
-    representers = dumper.yaml_representers
+    representers, label = dumper.yaml_representers, "yaml.SafeDumper.yaml_representers"
     for cls in _REPRESENTERS:
-        expected = (representers[cls],) if cls in representers else ()
-        walk.entry(representers, cls, expected, "yaml.SafeDumper.yaml_representers")
+        if cls in representers:
+            walk.expect(representers, cls, representers[cls], label)
+        else:
+            walk.expect_absent(representers, cls, label)
 
 
 def _problem() -> str | None:

@@ -18,7 +18,7 @@ from sky_rs_patch._contracts import pyyaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sky_rs_patch._guards.derive import Walk
+    from sky_rs_patch._guards.walk import Walk
 
 #: What ``yaml.load`` and ``yaml.load_all`` lead to in other modules.
 READS = (
@@ -108,10 +108,10 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     # Once libyaml was missing, SkyPilot remembers it.
     unavailable = "_c_extension_unavailable"
     label = f"{original.__module__}.{unavailable}"
-    walk.entry(original.__globals__, unavailable, (False,), label)
+    walk.expect(original.__globals__, unavailable, False, label)
     yaml = pyyaml.package()
     for module in (*_modules(), yaml._yaml):
-        walk.frozen.append((vars(module), module.__name__))
+        walk.freeze_namespace(vars(module), module.__name__)
     for cls in (*_nodes(), yaml.CSafeLoader):
         walk.freeze(cls, f"yaml.{cls.__qualname__}")
     walk.pin_methods((*_nodes(), *yaml.CSafeLoader.__mro__))
@@ -119,7 +119,7 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
         if type(function) is FunctionType:
             walk.pin(function)
     for name in (*_REGISTRIES, "bool_values"):
-        walk.frozen.append((getattr(yaml.CSafeLoader, name), f"yaml.CSafeLoader.{name}"))
+        walk.freeze_namespace(getattr(yaml.CSafeLoader, name), f"yaml.CSafeLoader.{name}")
     # libyaml's limit of nesting is no object that could be watched: it is asked for at each call.
     limit = vars(yaml._yaml).get("_get_max_nest_level")
     return (pyyaml.resolver_lists(yaml.CSafeLoader), limit)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FunctionType
 
-    from sky_rs_patch._guards.derive import Walk
+    from sky_rs_patch._guards.walk import Walk
 
 _COMMON = "sky.utils.common_utils"
 _SUBPROCESS = "sky.utils.subprocess_utils"

@@ -188,7 +188,7 @@ def of_routes(entries: Iterable[Any]) -> dict[str, list[str]]:
     """Finds who holds the originals of proxies that stand.
 
     Args:
-        entries: as `sky_rs_patch._runtime.installer.installed` gives them.
+        entries: as `sky_rs_patch._runtime.table.installed` gives them.
     """
     originals = {
         entry.target: entry.proxy.__wrapped__ for entry in entries if entry.proxy is not None

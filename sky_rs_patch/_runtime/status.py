@@ -18,6 +18,7 @@ from sky_rs_patch._routes import opt_in
 from sky_rs_patch._routes.registry import RegisteredRoute, registry
 from sky_rs_patch._routes.specs import RouteSpec
 from sky_rs_patch._runtime import advice, installer
+from sky_rs_patch._runtime import table as _table
 
 if TYPE_CHECKING:
     from sky_rs_patch._native import Route
@@ -34,14 +35,12 @@ def collect(*, stale: bool = False, examine: bool = True) -> dict[str, Any]:
         switch = {"value": value, "on": False, "problem": str(error)}
     routes = {
         target: _route(target, examine=examine, on=bool(switch["on"]))
-        for target in dict.fromkeys(
-            [*registry.targets(), *installer.elsewhere(), *counters.targets()]
-        )
+        for target in dict.fromkeys([*registry.targets(), *_table.elsewhere(), *counters.targets()])
     }
     if stale:
         from sky_rs_patch._runtime import stale_references
 
-        for target, holders in stale_references.of_routes(installer.installed()).items():
+        for target, holders in stale_references.of_routes(_table.installed()).items():
             routes[target]["stale"] = holders
     extension = _extension.load()
     return {
@@ -88,7 +87,7 @@ def _route(target: str, *, examine: bool, on: bool) -> dict[str, Any]:
     route = registry.get(target)
     state, reason, copies, live = _state(target)
     if examine and live is not None:
-        live.examine()
+        live.derive_guards()
     result: dict[str, Any] = {
         "state": state,
         "served": False,
@@ -135,14 +134,14 @@ def _state(target: str) -> tuple[str, str | None, list[str], Route | None]:
     """State, reason, copies, and the route that serves the target now."""
     module_name, _, attribute = target.rpartition(".")
     if registry.get(target) is None:
-        route = installer.elsewhere().get(target)
+        route = _table.elsewhere().get(target)
         if route is None:
             return "inactive", "its route was taken away", [], None
         if not route.enabled:
             return "inactive", "not enabled", [], None
         return "active", None, [], route
     module = sys.modules.get(module_name)
-    for entry in reversed(installer.installed()):
+    for entry in reversed(_table.installed()):
         if entry.target == target and module is not None and entry.module is module:
             copies = sorted(entry.copies)
             standing = vars(module).get(attribute)
@@ -150,7 +149,7 @@ def _state(target: str) -> tuple[str, str | None, list[str], Route | None]:
                 return "active", None, copies, standing._self_route
             reason = "the proxy was replaced in its module by something else"
             return "inactive", reason, copies, None
-    refusal = installer.refusals().get(target)
+    refusal = _table.refusals().get(target)
     if refusal == "absent":
         return "absent", f"{module_name} has no {attribute}", [], None
     if refusal is not None:

@@ -213,29 +213,29 @@ def test_names_are_unique_and_bounds_exist():
     assert all(home.startswith("sky.utils.") for home in HOMES)
 
 
-def test_the_limits_of_the_extension(tmp_path):
+def test_the_floors_of_the_extension(tmp_path):
     native = extension.load().module
     path = tmp_path / "file"
     path.write_text("x" * 100_000)
-    assert native.limit_empty() is None
-    assert native.limit_empty(1, "two", []) is None
+    assert native.floor_empty() is None
+    assert native.floor_empty(1, "two", []) is None
     with pytest.raises(TypeError):
-        native.limit_empty(keyword=1)
+        native.floor_empty(keyword=1)
     for text in ("", "plain", "grüße 世界 🚀"):
-        assert native.limit_copy(text) == text
+        assert native.floor_copy(text) == text
     for call in (
-        native.limit_processors,
-        native.limit_memory,
-        lambda: native.limit_bind_port(0),
-        lambda: native.limit_open_close("/absent"),
-        lambda: native.limit_list_entries(str(tmp_path)),
-        lambda: native.limit_list_entries(str(path)),
-        lambda: native.limit_read_end(str(path), 99_999),
-        lambda: native.limit_read_end("/absent", 1),
+        native.floor_processors,
+        native.floor_memory,
+        lambda: native.floor_bind_port(0),
+        lambda: native.floor_open_close("/absent"),
+        lambda: native.floor_list_entries(str(tmp_path)),
+        lambda: native.floor_list_entries(str(path)),
+        lambda: native.floor_read_end(str(path), 99_999),
+        lambda: native.floor_read_end("/absent", 1),
     ):
         assert call() is None
     with pytest.raises(ValueError, match="NUL"):
-        native.limit_open_close("a\0b")
+        native.floor_open_close("a\0b")
     assert len(list(Path("/proc/self/fd").iterdir())) < 200
 
 

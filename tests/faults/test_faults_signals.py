@@ -170,7 +170,7 @@ def test_ctrl_c_in_a_hash_without_end(tmp_path):
 AUDITED = """
 import signal, sys
 import sky_rs_patch
-from sky_rs_patch._runtime import installer as _engine
+from sky_rs_patch._runtime import implementation as implementations
 from sky_rs_patch._routes.registry import registry
 sky_rs_patch.enable()
 from sky.utils import common_utils as module
@@ -198,7 +198,7 @@ route_type, original = type(module.hash_file._self_route), module.hash_file.__wr
 
 def first_call(event):
     global left, heard
-    implementation, resolver = _engine._implementation(
+    implementation, resolver = implementations.choose(
         original, module, target, registry.get(target))
     route = route_type(target, original, implementation, resolver, False)
     left, heard = event, 0

@@ -12,7 +12,7 @@ from support import COMMON, run_code, run_python, small_skypilot
 
 import sky_rs_patch
 from sky_rs_patch._binding import counters
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import table
 
 #: Seconds after which something hangs, however busy the machine is.
 WATCHDOG = 90
@@ -109,7 +109,7 @@ def test_a_fork_while_another_thread_patches():
     held, release = threading.Event(), threading.Event()
 
     def hold():
-        with installer._lock:
+        with table.lock:
             held.set()
             release.wait(WATCHDOG)
 

@@ -17,7 +17,7 @@ from sky_rs_patch._cli import fingerprints
 from sky_rs_patch._fingerprints import compute
 from sky_rs_patch._fingerprints.known_variants import DECORATED, KNOWN
 from sky_rs_patch._routes.specs import ROUTES
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import implementation
 
 COMMON = "sky.utils.common_utils"
 SOURCES = json.loads(fingerprints._SOURCES.read_text("utf-8"))["sources"]
@@ -244,7 +244,8 @@ def run_main(*arguments):
 def test_a_place_without_skypilot_is_an_error(tmp_path, capsys):
     assert run_main("--of", str(tmp_path)) == 2
     assert capsys.readouterr().err == (
-        f"sky_rs_patch fingerprints: error: {tmp_path} is no wheel, and there is no folder sky in it\n"
+        f"sky_rs_patch fingerprints: error: {tmp_path} is no wheel, "
+        "and there is no folder sky in it\n"
     )
 
 
@@ -291,10 +292,10 @@ def test_a_callee_of_another_variant_is_refused(letter, tmp_path):
     module = loaded(tmp_path, source_of(callee, letter), source_of(target, "C"))
     arguments = (module.get_user_hash, module, target, SPECS[target])
     if letter in SPECS[target].callees["is_valid_user_hash"]:
-        assert installer._implementation(*arguments)[0] == "get_user_hash"
+        assert implementation.choose(*arguments)[0] == "get_user_hash"
     else:
-        with pytest.raises(installer._Refused, match=f"for variant {letter} of {callee}"):
-            installer._implementation(*arguments)
+        with pytest.raises(implementation.Refused, match=f"for variant {letter} of {callee}"):
+            implementation.choose(*arguments)
 
 
 DECORATORS = """
@@ -317,8 +318,8 @@ def test_a_callee_that_is_decorated_now_is_refused(decorator, tmp_path):
         f"@{decorator}\n{source_of(callee, 'B')}",
         source_of(target, "C"),
     )
-    with pytest.raises(installer._Refused, match=r"^unknown code"):
-        installer._implementation(module.get_user_hash, module, target, SPECS[target])
+    with pytest.raises(implementation.Refused, match=r"^unknown code"):
+        implementation.choose(module.get_user_hash, module, target, SPECS[target])
 
 
 def test_a_callee_that_was_decorated_is_refused_without(monkeypatch):
@@ -329,14 +330,14 @@ def test_a_callee_that_was_decorated_is_refused_without(monkeypatch):
     variant = fingerprints.examine(fingerprints.Skypilot(None), name, SOURCES)
     if variant.variant != "C":
         pytest.skip("this SkyPilot's get_schema_validator isn't the one with a cache")
-    installer._require(found, name, "C")
-    with pytest.raises(installer._Refused, match="variant C"):
-        installer._require(found, name, "B")
+    implementation.require(found, name, "C")
+    with pytest.raises(implementation.Refused, match="variant C"):
+        implementation.require(found, name, "B")
     # Known by its source, for nothing else tells; then that it is bare is what is wrong.
     monkeypatch.setattr("sky_rs_patch._fingerprints.known_code.KNOWN_CODE", {})
     monkeypatch.setattr(compute, "_known", {})
-    with pytest.raises(installer._Refused, match="no longer decorated"):
-        installer._require(found.__wrapped__, name, "BC")
+    with pytest.raises(implementation.Refused, match="no longer decorated"):
+        implementation.require(found.__wrapped__, name, "BC")
 
 
 def test_a_decorated_callee_in_a_whole_process(tmp_path):

@@ -24,8 +24,8 @@ from support import (
 )
 
 import sky_rs_patch
+from sky_rs_patch import _testing
 from sky_rs_patch._binding import extension
-from sky_rs_patch._runtime import installer
 
 REAL_OPEN = open
 
@@ -33,7 +33,7 @@ REAL_OPEN = open
 @pytest.fixture(autouse=True)
 def fresh_proxies():
     """Proxies whose guards nobody has derived yet, even if old ones wait for the collector."""
-    installer._installed.clear()
+    _testing.reset()
 
 
 def refuse(*arguments, **keywords):
@@ -551,18 +551,21 @@ def plain_object():
 
 
 @pytest.mark.parametrize(
-    ("make", "namespace"),
-    [(plain_object, vars), (lambda: type("Made", (), {}), lambda cls: cls), (lambda: socket, vars)],
+    ("make", "namespace", "instance"),
+    [
+        (plain_object, vars, True),
+        (lambda: type("Made", (), {}), lambda cls: cls, False),
+        (lambda: socket, vars, False),
+    ],
     ids=["object", "class", "module"],
 )
-def test_names_that_come_and_go_in_every_kind_of_namespace(make, namespace):
+def test_names_that_come_and_go_in_every_kind_of_namespace(make, namespace, instance):
     """CPython 3.13 doesn't tell dictionary watchers of attributes set on plain objects."""
     owner = make()
-    entries = [(namespace(owner), "method_of_a_test", (), "the name")]
     native = extension.load().module
-    route = native.Route(
-        "a test", lambda s: "original", "truncate_long_string", lambda: (entries, [], (), None)
-    )
+    guards = native.GuardBuilder()
+    guards.expect_absent(namespace(owner), "method_of_a_test", "the name", instance=instance)
+    route = native.Route("a test", lambda s: "original", "truncate_long_string", lambda: guards)
     for _ in range(2):
         assert route("native") == "native"
         owner.method_of_a_test = 1

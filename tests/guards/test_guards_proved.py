@@ -11,9 +11,9 @@ from guard_cases import Subject, dependencies, is_limit, prove, row
 from guard_scenarios import SCENARIOS, ready
 
 import sky_rs_patch
-from sky_rs_patch._guards import derive
+from sky_rs_patch import _testing
+from sky_rs_patch._guards import walk
 from sky_rs_patch._routes import specs
-from sky_rs_patch._runtime import installer
 
 #: So many dependencies of each route are replaced here.
 MOST = 30
@@ -30,7 +30,7 @@ def targets():
 @pytest.fixture
 def enabled_again(targets, disabled_before_and_after):
     """Switched on again, with proxies that the tests before this one haven't called."""
-    installer._installed.clear()
+    _testing.reset()
     sky_rs_patch.enable(opt_in=["release_memory"])
 
 
@@ -59,7 +59,7 @@ def test_what_an_original_reads(name, targets, enabled_again):
 @pytest.mark.parametrize("name", ["dump_yaml_str", "get_parallel_threads", "read_last_n_lines"])
 def test_a_missing_guard_is_noticed(name, targets, enabled_again, monkeypatch):
     """Planted: nothing that the original finds by its globals is watched."""
-    monkeypatch.setattr(derive.Walk, "_chain", lambda *_: None)
+    monkeypatch.setattr(walk.Walk, "_chain", lambda *_: None)
     subject = subject_of(name, targets)
     differing = (
         finding

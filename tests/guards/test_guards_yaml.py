@@ -18,8 +18,8 @@ from differential import COMMON, YAML
 from guard_scenarios import CONFIG
 from support import outcome, run_code
 
+from sky_rs_patch import _testing
 from sky_rs_patch._contracts import yaml_dump
-from sky_rs_patch._runtime import installer
 
 #: Where the function is: up to SkyPilot 0.10.0 there is no `yaml_utils`.
 HOME = YAML if applicability.skypilot().source(YAML) else COMMON
@@ -28,7 +28,7 @@ HOME = YAML if applicability.skypilot().source(YAML) else COMMON
 @pytest.fixture(autouse=True)
 def fresh_proxies():
     """Proxies whose guards nobody has derived yet, even if old ones wait for the collector."""
-    installer._installed.clear()
+    _testing.reset()
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ import pytest
 from support import counting, function
 
 import sky_rs_patch
+from sky_rs_patch import _testing
 from sky_rs_patch._binding import extension
 from sky_rs_patch._fingerprints import compute
-from sky_rs_patch._runtime import installer
 
 
 @pytest.fixture(autouse=True)
 def fresh_proxies():
     """Proxies whose guards nobody has derived yet, even if old ones wait for the collector."""
-    installer._installed.clear()
+    _testing.reset()
 
 
 def other_code(*_, **__):
@@ -57,7 +57,7 @@ def test_a_callee_in_skypilot(enabled, monkeypatch):
     assert counted.rust == 1
 
 
-def test_a_far_function_is_looked_at_when_something_else_changes(enabled, monkeypatch):
+def test_a_cold_function_is_looked_at_when_something_else_changes(enabled, monkeypatch):
     """Such as one of the standard library: that it isn't in each call is a limit that is named."""
     import posixpath
 
@@ -82,13 +82,11 @@ def test_the_closure_and_the_class_of_a_module():
     module = types.ModuleType("made")
     namespace = {}
     native = extension.load().module
-    frozen = [((closed,), "closed"), ((module,), "module")]
-    route = native.Route(
-        "a test",
-        lambda _: "original",
-        "truncate_long_string",
-        lambda: ([(namespace, "absent", (), "absent")], frozen, (), None),
-    )
+    guards = native.GuardBuilder()
+    guards.expect_absent(namespace, "absent", "absent")
+    guards.pin_cold(closed, "closed")
+    guards.pin_cold(module, "module")
+    route = native.Route("a test", lambda _: "original", "truncate_long_string", lambda: guards)
     assert route("native") == "native"
     closed.__closure__[0].cell_contents = 2
     namespace["x"] = 1

@@ -13,8 +13,8 @@ from differential import call, compare, proxy_of
 from support import COMMON, run_code, small_skypilot
 
 import sky_rs_patch
+from sky_rs_patch import _testing
 from sky_rs_patch._guards.baseline import PRISTINE, Snapshot
-from sky_rs_patch._runtime import installer
 
 
 def refuse(*arguments):
@@ -40,7 +40,7 @@ class Answering(types.ModuleType):
 @pytest.fixture
 def first_call(disabled_before_and_after):
     """Proxies that nobody has called."""
-    installer._installed.clear()
+    _testing.reset()
     sky_rs_patch.enable()
 
 

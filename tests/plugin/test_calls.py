@@ -15,7 +15,7 @@ from pytest_skyrs._arm import calls as _calls
 from pytest_skyrs._arm.calls import CallRecorder, exception_text, outcome_parts, outcome_text
 from pytest_skyrs._arm.logs import Heard
 from pytest_skyrs._model.canonical import Canonical
-from sky_rs_patch._runtime import installer
+from sky_rs_patch import _testing
 
 MODULE = """\
 import logging
@@ -111,7 +111,7 @@ def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield importlib.import_module("an_observed_module")
-    installer.observe(None)
+    _testing.observe(None)
     for target in TARGETS.values():
         with contextlib.suppress(KeyError):
             sky_rs_patch.unregister(target)
@@ -135,7 +135,7 @@ def recorder(module, enabled, tap):
     module.logger.addHandler(listener)
     module.logger.propagate = False
     made = CallRecorder(Canonical(), tap, keep_arguments=False)
-    installer.observe(made)
+    _testing.observe(made)
     yield made
     module.logger.removeHandler(listener)
 
@@ -590,7 +590,7 @@ def test_many_threads(module, recorder):
 
 def test_pickles_of_real_calls(module, enabled, tap):
     recorder = CallRecorder(Canonical(), tap, keep_arguments=True)
-    installer.observe(recorder)
+    _testing.observe(recorder)
     route("gives")
     module.gives({"a": [1]}, named="b")
     args, kwargs = pickle.loads(base64.b64decode(entries(recorder)[0]["pickle"]))
@@ -613,7 +613,7 @@ class Told:
 
 def test_what_an_observer_is_told(module, enabled):
     told = Told()
-    installer.observe(told)
+    _testing.observe(told)
     route("gives", lambda *args, **kwargs: args)
     result = module.gives(1, 2, name=3)
     assert told.begun == [(TARGETS["gives"], (1, 2), {"name": 3})]
@@ -626,7 +626,7 @@ def test_what_an_observer_is_told(module, enabled):
 
 def test_an_exception_is_told_as_it_is(module, enabled):
     told = Told()
-    installer.observe(told)
+    _testing.observe(told)
     route("fails")
     error = ValueError("no")
     with pytest.raises(ValueError):
@@ -649,7 +649,7 @@ def test_an_exception_is_told_as_it_is(module, enabled):
 @pytest.mark.parametrize("candidate", [None, lambda value: [value]], ids=["python", "rust"])
 def test_an_observer_changes_nothing(module, enabled, observer, candidate):
     route("gives", **({"candidate": candidate} if candidate else {}))
-    installer.observe(observer)
+    _testing.observe(observer)
     assert module.gives(value=1) == ([1] if candidate else 1)
 
 
@@ -679,7 +679,7 @@ BROKEN = [failing, failing_at_the_end]
 def test_an_observer_that_fails_is_left_out(module, enabled, unraisable, broken, error):
     route("inner", lambda number: number + 1)
     route("fails")
-    installer.observe(broken(error))
+    _testing.observe(broken(error))
     assert module.inner(1) == 2
     with pytest.raises(KeyError, match="its own") as caught:
         module.fails(KeyError("its own"))
@@ -689,7 +689,7 @@ def test_an_observer_that_fails_is_left_out(module, enabled, unraisable, broken,
 
 def test_a_finish_that_cannot_be_called_is_left_out(module, enabled, unraisable):
     route("inner")
-    installer.observe(lambda *_: "no function")
+    _testing.observe(lambda *_: "no function")
     assert module.inner(1) == 2
     assert [found.exc_type for found in unraisable] == [TypeError]
 
@@ -699,7 +699,7 @@ def test_a_finish_that_cannot_be_called_is_left_out(module, enabled, unraisable)
 def test_an_interrupt_in_an_observer_goes_up(module, enabled, unraisable, broken, error):
     calls = []
     route("inner", lambda number: calls.append(number) or number + 1)
-    installer.observe(broken(error))
+    _testing.observe(broken(error))
     with pytest.raises(type(error)) as caught:
         module.inner(1)
     assert caught.value is error
@@ -710,10 +710,10 @@ def test_an_interrupt_in_an_observer_goes_up(module, enabled, unraisable, broken
 
 def test_nobody_looks_any_more(module, enabled):
     told = Told()
-    installer.observe(told)
+    _testing.observe(told)
     route("inner")
     module.inner(1)
-    installer.observe(None)
+    _testing.observe(None)
     module.inner(1)
     assert len(told.begun) == len(told.ended) == 1
 
@@ -739,17 +739,17 @@ def test_the_observer_of_a_route(module, enabled):
 def test_one_observer_takes_the_place_of_another(module, enabled):
     first, second = Told(), Told()
     route("inner")
-    installer.observe(first)
-    installer.observe(second)
+    _testing.observe(first)
+    _testing.observe(second)
     module.inner(1)
     assert (len(first.begun), len(second.begun)) == (0, 1)
-    installer.observe(None)
+    _testing.observe(None)
     assert sys.getrefcount(first) == sys.getrefcount(second)
 
 
 def test_routes_that_come_later_are_watched_too(module, enabled):
     told = Told()
-    installer.observe(told)
+    _testing.observe(told)
     route("inner")
     module.inner(1)
     sky_rs_patch.unregister(TARGETS["inner"])
@@ -761,7 +761,7 @@ def test_routes_that_come_later_are_watched_too(module, enabled):
 
 def test_a_module_that_is_loaded_again_is_watched(module, enabled):
     told = Told()
-    installer.observe(told)
+    _testing.observe(told)
     route("inner", lambda number: 7)
     importlib.reload(module)
     assert module.inner(1) == 7
@@ -773,7 +773,7 @@ def test_a_module_that_is_loaded_again_is_watched(module, enabled):
 
 def test_a_disabled_route_tells_nobody(module):
     told = Told()
-    installer.observe(told)
+    _testing.observe(told)
     with sky_rs_patch.enabled():
         route("inner")
         proxy = module.inner
@@ -787,7 +787,7 @@ def test_a_disabled_route_tells_nobody(module):
 def test_the_original_is_as_deep_in_the_stack_as_ever(module, enabled, observer):
     plain = module.depth()
     route("depth")
-    installer.observe(observer)
+    _testing.observe(observer)
     assert module.depth() == plain
 
 
@@ -801,7 +801,7 @@ def test_what_an_observer_calls_is_routed_and_told(module, enabled):
             module.inner(args[0] - 1)
 
     route("inner")
-    installer.observe(observer)
+    _testing.observe(observer)
     assert module.inner(2) == 3
     assert told == [(2,), (1,), (0,)]
 

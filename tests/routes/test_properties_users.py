@@ -39,7 +39,7 @@ from hypothesis import strategies as st
 from sky_rs_patch import _native
 from sky_rs_patch._binding import proxies
 from sky_rs_patch._routes import registry
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import implementation as implementations
 
 SILENT, DEBUG, OWN_HANDLER = logging.INFO, logging.DEBUG, None
 LEVELS = (SILENT, DEBUG, OWN_HANDLER)
@@ -60,7 +60,7 @@ def other_file(disabled_before_and_after, monkeypatch):
     for name in served:
         target = f"{COMMON}.{name}"
         original = proxy_of(name).__wrapped__
-        implementation, resolver = installer._implementation(
+        implementation, resolver = implementations.choose(
             original, module, target, registry.registry.get(target)
         )
         route = _native.Route(target, original, implementation, resolver)
@@ -578,7 +578,7 @@ def test_a_constant_that_was_another_from_the_start(name, constant, value, argum
     monkeypatch.setattr(f"{COMMON}.{constant}", value)
     target = f"{COMMON}.{name}"
     original = proxy_of(name).__wrapped__
-    implementation, resolver = installer._implementation(
+    implementation, resolver = implementations.choose(
         original, module, target, registry.registry.get(target)
     )
     route = _native.Route(target, original, implementation, resolver)

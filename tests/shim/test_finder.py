@@ -25,7 +25,7 @@ from support import (
 
 import sky_rs_patch
 from sky_rs_patch import _finder
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import table
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_two_threads(small):
             thread.join(30)
         proxies = what_stands()
         assert all(proxies[name].__wrapped__ is before[name] for name in PRESENT)
-        standing = [entry.target for entry in installer.installed()]
+        standing = [entry.target for entry in table.installed()]
         assert len(standing) == len(set(standing))
         assert {full_name(name) for name in PRESENT} <= set(standing)
         sky_rs_patch.disable()

@@ -17,7 +17,7 @@ from sky_rs_patch._binding import extension
 from sky_rs_patch._cli import exercise
 from sky_rs_patch._routes import opt_in
 from sky_rs_patch._routes.specs import ROUTES
-from sky_rs_patch._runtime import advice, installer
+from sky_rs_patch._runtime import advice
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_an_answer_that_differs(enabled, monkeypatch):
     wrong = extension.load().module.Route(
         proxy._self_route.name, proxy._self_route.original, lambda _: 7, None
     )
-    entry = next(e for e in installer.installed() if e.attribute == "base36_encode")
+    entry = next(e for e in table.installed() if e.attribute == "base36_encode")
     stand_in = type(proxy)(wrong)
     monkeypatch.setattr(entry, "_proxy", lambda: stand_in)
     assert exercised("base36_encode") == (

@@ -72,12 +72,12 @@ def target_of(name):
 
 def native_of(target):
     """The name of the native function that answers for a target's present original."""
-    from sky_rs_patch._runtime import installer
+    from sky_rs_patch._runtime import implementation
 
     route = next(route for route in ROUTES if route.target == target)
     original = function(target)
     original = getattr(original, "__wrapped__", original)
-    return route.natives[installer.known_variant(original, target)]
+    return route.natives[implementation.known_variant(original, target)]
 
 
 def function(target):

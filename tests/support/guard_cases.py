@@ -34,7 +34,8 @@ from differential import Call, describe_error, describe_hash, difference, is_has
 
 from sky_rs_patch._binding import proxies
 from sky_rs_patch._routes.registry import registry
-from sky_rs_patch._runtime import installer, virtual_module
+from sky_rs_patch._runtime import implementation as implementations
+from sky_rs_patch._runtime import virtual_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -758,7 +759,7 @@ class Subject:
         description = registry.get(self.target)
         if description is None:
             return virtual_module._routed_own.__wrapped__(self.original.__name__)
-        implementation, resolver = installer._implementation(
+        implementation, resolver = implementations.choose(
             self.original, self.module, self.target, description
         )
         native = sys.modules["sky_rs_patch._native"]

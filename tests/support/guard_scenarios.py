@@ -16,7 +16,7 @@ import applicability
 from differential import COMMON, Call, Fresh, call, enable, environment, scratch
 
 import sky_rs_patch
-from sky_rs_patch._runtime import installer
+from sky_rs_patch import _testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,7 +221,7 @@ def ready() -> Iterator[list[str]]:
     sky_rs_patch.disable()
     common = importlib.import_module(COMMON)
     # Proxies that tests before this one have left know another file.
-    installer._installed.clear()
+    _testing.reset()
     before = vars(common).get("USER_HASH_FILE")
     if before is not None:
         common.USER_HASH_FILE = str(user_file())  # type: ignore[attr-defined]

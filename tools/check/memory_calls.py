@@ -140,17 +140,16 @@ def make_calls() -> None:
     module = types.ModuleType("a_module")
     exec("def target(number, *, by=1):\n    return number + by", vars(module))
     kind = proxies.kind().cls
-    answers = {
-        "entries": [(vars(module), "other", (), "a_module.other")],
-        "frozen": [(vars(module), "a_module")],
-    }
     for round_ in range(20):
-        resolver = lambda: (answers["entries"], answers["frozen"][: round_ % 2], (), None)  # noqa: B023, E731
+        guards = _native.GuardBuilder()
+        guards.expect_absent(vars(module), "other", "a_module.other")
+        if round_ % 2:
+            guards.freeze(vars(module), "a_module")
         route = _native.Route(
             "a_module.target",
             module.target,
             [lambda number: number, lambda number: 1 / 0][round_ % 2],
-            resolver,
+            lambda: guards,  # noqa: B023
         )
         proxy = kind(route)
         if round_ % 3 == 0:

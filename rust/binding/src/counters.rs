@@ -76,30 +76,25 @@ impl Counters {
         }
     }
 
-    /// Goes on counting in block number `index` of a writable buffer of 64-bit numbers, on top of
-    /// what is there: others may count there as well. What was counted in memory of our own is
-    /// added.
+    /// Goes on counting in a writable buffer of 64-bit numbers, on top of what is there: others may
+    /// count there as well. What was counted in memory of our own is added.
     ///
     /// # Errors
     /// `ValueError` if the buffer is read-only, scattered or too short.
-    pub(crate) fn share(&self, buffer: &Bound<'_, PyAny>, index: usize) -> PyResult<()> {
+    pub(crate) fn share(&self, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
         let buffer = PyBuffer::<u64>::get(buffer)?;
-        let start = index * BLOCK;
-        if buffer.readonly() || !buffer.is_c_contiguous() || buffer.item_count() < start + BLOCK {
+        if buffer.readonly() || !buffer.is_c_contiguous() || buffer.item_count() < BLOCK {
             return Err(PyValueError::new_err(format!(
-                "block {index} needs a writable, contiguous buffer of at least {} 64-bit numbers, got {} ({})",
-                start + BLOCK,
+                "counters need a writable, contiguous buffer of at least {BLOCK} 64-bit numbers, got {} ({})",
                 buffer.item_count(),
                 if buffer.readonly() { "read-only" } else { "writable" },
             )));
         }
-        let first = NonNull::new(buffer.buf_ptr().cast::<Cell<u64>>())
+        let target = NonNull::new(buffer.buf_ptr().cast::<Cell<u64>>())
             .ok_or_else(|| PyValueError::new_err("the buffer has no memory"))?;
-        // SAFETY: the buffer is contiguous and long enough, and `PyBuffer<u64>` has checked
-        // the format and the alignment.
-        let target = unsafe { first.add(start) };
         for (offset, own) in self.owned.iter().enumerate() {
-            // SAFETY: as above.
+            // SAFETY: the buffer is contiguous and long enough, and `PyBuffer<u64>` has checked the
+            // format and the alignment.
             let cell = unsafe { target.add(offset).as_ref() };
             cell.set(cell.get().wrapping_add(own.take()));
         }

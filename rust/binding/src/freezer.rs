@@ -43,7 +43,6 @@ pub(crate) struct Freezer {
     own: GilBound<Cell<bool>>,
     /// What somebody else has done meanwhile.
     meddling: GilBound<Cell<Option<&'static str>>>,
-    yields: GilBound<Cell<u64>>,
 }
 
 impl Freezer {
@@ -90,7 +89,6 @@ impl Freezer {
             markers: GilBound::new(RefCell::new(None)),
             own: GilBound::new(Cell::new(false)),
             meddling: GilBound::new(Cell::new(None)),
-            yields: GilBound::new(Cell::new(0)),
         })
     }
 
@@ -98,12 +96,6 @@ impl Freezer {
     #[getter]
     fn is_frozen(&self, py: Python<'_>) -> bool {
         self.markers.get(py).borrow().is_some()
-    }
-
-    /// How often it gave way to somebody else's full collection.
-    #[getter]
-    fn yields(&self, py: Python<'_>) -> u64 {
-        self.yields.get(py).get()
     }
 
     /// What somebody else was last seen to have done, or `None`.
@@ -148,7 +140,6 @@ impl Freezer {
         }
         let Some(generation) = info.get_item("generation")? else { return Ok(()) };
         if generation.extract::<i64>()? == OLDEST {
-            self.yields.get(py).set(self.yields.get(py).get() + 1);
             self.unfreeze(py)?;
         }
         Ok(())

@@ -1,27 +1,31 @@
-//! What the original reads, and whether all of it is still as it was.
+//! Identity guards on every global the original depends on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::errors;
+use crate::guard_builder::GuardBuilder;
 use crate::pins::Pins;
-use crate::watch::{Stamp, namespace};
+use crate::watch::Stamp;
 
-/// One name in one namespace, and the object that it must lead to.
-struct Entry {
-    namespace: Py<PyDict>,
+/// What a name must lead to.
+pub(crate) enum Expected {
+    Object(Py<PyAny>),
+    Absent,
+    ObjectOrAbsent(Py<PyAny>),
+}
+
+/// One name in one namespace, and what it must lead to.
+pub(crate) struct Entry {
+    pub(crate) namespace: Py<PyDict>,
     /// A string, or in a registry also a type, whose hash runs no code either.
-    name: Py<PyAny>,
-    /// `None` if the name must be absent.
-    expected: Option<Py<PyAny>>,
-    /// The name may also be absent.
-    optional: bool,
-    label: Py<PyString>,
+    pub(crate) name: Py<PyAny>,
+    pub(crate) expected: Expected,
+    pub(crate) label: Py<PyString>,
 }
 
 /// A namespace in which no name may come, go or change.
@@ -55,13 +59,6 @@ enum State {
     Debugged,
 }
 
-/// Namespace, name, what is expected there (nothing, an object, an object or nothing), label.
-type RawEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyString>);
-/// Namespace, or functions or modules to pin, and label.
-type RawFrozen<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>);
-/// What a resolver returns: entries, frozen namespaces, context, problem.
-type RawAnswer<'py> = (Vec<RawEntry<'py>>, Vec<RawFrozen<'py>>, Vec<Py<PyAny>>, Option<Bound<'py, PyString>>);
-
 /// The guards of one route.
 pub(crate) struct Guards {
     resolver: Option<Py<PyAny>>,
@@ -91,7 +88,7 @@ impl Guards {
         }
     }
 
-    /// Whether everything is known to be pristine, without looking closer.
+    /// Fast path: no watched dictionary and no hot pin changed since the last full check.
     #[inline]
     pub(crate) fn are_fresh(&self, py: Python<'_>) -> bool {
         matches!(self.state, State::Pristine)
@@ -99,9 +96,10 @@ impl Guards {
             && self.pins.hold(py)
     }
 
-    /// The resolver, if it has to be asked now; the guards then wait for `settle`.
-    pub(crate) fn take_question(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        // The far ones as well: the call goes to Python anyway, and nothing else tells of them.
+    /// Starts resolving: returns the resolver if guards must be derived (again). They are then
+    /// out of use until `finish_resolve`.
+    pub(crate) fn begin_resolve(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
+        // Cold pins as well: the call goes to Python anyway, and nothing else tells of them.
         let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py)) || self.pins.changed(py).is_some();
         let ask = match self.state {
             State::Unresolved => true,
@@ -117,13 +115,13 @@ impl Guards {
         self.resolver.as_ref().map(|resolver| resolver.clone_ref(py))
     }
 
-    /// Takes the resolver's answer: `(entries, frozen, context, problem)`.
+    /// Takes the builder that the resolver returned.
     ///
     /// # Errors
-    /// `TypeError` if the answer has another shape; the guards then refuse for good. What is no
-    /// `Exception` says nothing of them.
-    pub(crate) fn settle(&mut self, py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
-        let outcome = answer.and_then(|answer| self.take_answer(&answer));
+    /// The resolver's own exception, or `TypeError` if it returned something else; the guards then
+    /// refuse for good. An exception that isn't an ordinary error leaves them unresolved.
+    pub(crate) fn finish_resolve(&mut self, py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+        let outcome = answer.and_then(|answer| self.take(&answer));
         if let Err(error) = &outcome {
             if !errors::is_failure(py, error) {
                 // Ctrl-C: the next call asks again.
@@ -136,77 +134,49 @@ impl Guards {
         outcome
     }
 
-    fn take_answer(&mut self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn take(&mut self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = answer.py();
-        let (entries, frozen, context, problem): RawAnswer<'_> = answer.extract()?;
-
-        let mut dicts: Vec<Bound<'_, PyDict>> = Vec::new();
-        let mut watch = |dict: Bound<'_, PyDict>| -> Py<PyDict> {
-            let watched = dict.clone().unbind();
-            if !dicts.iter().any(|known| known.is(&dict)) {
-                dicts.push(watched.clone_ref(py).into_bound(py));
-            }
-            watched
-        };
-        let mut checked_entries = Vec::with_capacity(entries.len());
-        for (object, name, expected, label) in entries {
-            let (expected, optional) = match expected.len() {
-                0 => (None, true),
-                1 => (Some(expected.get_item(0)?.unbind()), false),
-                2 if expected.get_item(1)?.is_none() => (Some(expected.get_item(0)?.unbind()), true),
-                _ => return Err(PyTypeError::new_err("an entry expects (), (object,) or (object, None)")),
-            };
-            checked_entries.push(Entry {
-                namespace: watch(namespace(&object)?),
-                name: name.unbind(),
-                expected,
-                optional,
-                label: label.unbind(),
-            });
-        }
-        let mut checked_frozen = Vec::with_capacity(frozen.len());
-        let mut pins = Pins::default();
-        for (object, label) in frozen {
-            if pins.add(&object, &label) {
-                continue;
-            }
-            let dict = namespace(&object)?;
-            let size = lasting(&dict);
+        let described = answer.cast::<GuardBuilder>()?.try_borrow_mut()?.take()?;
+        let pins = described.pins(py);
+        let mut entries = described.entries;
+        let mut frozen = Vec::with_capacity(described.frozen.len());
+        for (namespace, label) in described.frozen {
+            let dict = namespace.bind(py);
+            let size = lasting(dict);
             // A frozen namespace is a set of entries plus the promise that none is added.
             for (name, value) in dict.iter() {
                 if let Ok(name) = name.cast_into::<PyString>()
                     && !MADE_WHEN_ASKED.iter().any(|&made| name == made)
                 {
-                    checked_entries.push(Entry {
-                        namespace: watch(dict.clone()),
+                    entries.push(Entry {
+                        namespace: namespace.clone_ref(py),
                         name: name.into_any().unbind(),
-                        expected: Some(value.unbind()),
-                        optional: false,
-                        label: label.clone().unbind(),
+                        expected: Expected::Object(value.unbind()),
+                        label: label.clone_ref(py),
                     });
                 }
             }
-            checked_frozen.push(Frozen { size, namespace: watch(dict), label: label.unbind() });
+            frozen.push(Frozen { namespace, size, label });
         }
-        self.stamp = Some(Stamp::new(py, &dicts));
-        self.entries = checked_entries;
-        self.frozen = checked_frozen;
+        self.stamp = Some(Stamp::new(py, &described.watched));
+        self.entries = entries;
+        self.frozen = frozen;
         self.pins = pins;
-        self.context = (!context.is_empty()).then(|| context.into());
-        match problem {
+        self.context = (!described.context.is_empty()).then(|| described.context.into());
+        match described.problem {
             Some(problem) => {
-                self.state = State::Refused(problem.unbind());
+                self.state = State::Refused(problem);
                 if let Some(stamp) = &mut self.stamp {
                     stamp.renew(py);
                 }
             }
-            None => self.inspect(py),
+            None => self.revalidate(py),
         }
         Ok(())
     }
 
-    /// Looks everything up again unless nothing changed, and says whether all is pristine. What
-    /// isn't is counted: a call was declined for it.
+    /// Whether everything is pristine; a full check if something may have changed. What isn't
+    /// pristine is counted: a call was declined for it.
     pub(crate) fn check(&mut self, py: Python<'_>) -> bool {
         let Some(culprit) = self.culprit(py) else { return true };
         *self.failures.entry(culprit).or_default() += 1;
@@ -229,7 +199,7 @@ impl Guards {
             _ => false,
         };
         if due {
-            self.inspect(py);
+            self.revalidate(py);
         }
         match &self.state {
             State::Pristine | State::Debugged => None,
@@ -240,8 +210,9 @@ impl Guards {
         }
     }
 
+    /// The full check: looks up every entry, frozen namespace and pin.
     #[cold]
-    fn inspect(&mut self, py: Python<'_>) {
+    fn revalidate(&mut self, py: Python<'_>) {
         // The stamp first: what changes while we look is noticed at the next call.
         if let Some(stamp) = &mut self.stamp {
             stamp.renew(py);
@@ -295,8 +266,7 @@ impl Guards {
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.resolver)?;
         for entry in &self.entries {
-            visit.call(&entry.namespace)?;
-            visit.call(&entry.expected)?;
+            entry.visit(visit)?;
         }
         for frozen in &self.frozen {
             visit.call(&frozen.namespace)?;
@@ -319,9 +289,17 @@ impl Guards {
 impl Entry {
     fn is_pristine(&self, py: Python<'_>) -> bool {
         match (self.namespace.bind(py).get_item(&self.name), &self.expected) {
-            (Ok(Some(found)), Some(expected)) => found.is(expected),
-            (Ok(None), _) => self.optional,
+            (Ok(Some(found)), Expected::Object(expected) | Expected::ObjectOrAbsent(expected)) => found.is(expected),
+            (Ok(None), Expected::Absent | Expected::ObjectOrAbsent(_)) => true,
             _ => false,
+        }
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.namespace)?;
+        match &self.expected {
+            Expected::Object(object) | Expected::ObjectOrAbsent(object) => visit.call(object),
+            Expected::Absent => Ok(()),
         }
     }
 }

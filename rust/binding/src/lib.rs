@@ -4,17 +4,18 @@
 //! `natives` the functions. All `unsafe` is in `bare`, `calls`, `counters`, `frame`, `gil`, `limits`,
 //! `proxy`, `route`, `switch`, `text`, `tracing`, `watch`, and the few C calls of `natives`.
 
-mod bare;
 mod bytecode;
+mod call_args;
 mod calls;
 mod counters;
 mod errors;
 mod faults;
-mod frame;
+mod floors;
 mod freezer;
+mod functions;
 mod gil;
+mod guard_builder;
 mod guards;
-mod limits;
 mod natives;
 mod panics;
 mod pins;
@@ -55,8 +56,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::keep_messages();
     faults::pass("module", c"init");
     module.add_class::<route::Route>()?;
+    module.add_class::<guard_builder::GuardBuilder>()?;
     module.add_class::<freezer::Freezer>()?;
-    module.add("Declined", py.get_type::<bare::Declined>())?;
+    module.add("Declined", py.get_type::<functions::Declined>())?;
     module.add("COUNTER_BLOCK", counters::BLOCK)?;
     module.add(
         "DECLINE_REASONS",
@@ -69,6 +71,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
     module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;
     bytecode::add_functions(module)?;
-    limits::add_functions(module)?;
-    bare::add_functions(module)
+    floors::add_functions(module)?;
+    functions::add_functions(module)
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
 use crate::gil::clear_error;
 
@@ -35,7 +35,7 @@ pub(crate) fn panics() -> Vec<String> {
 /// Runs what must not panic; if it does, that is a reason to decline.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "a call more is a tenth of what the shortest function costs")]
-pub(crate) fn caught<T>(py: Python<'_>, work: impl FnOnce() -> Answer<T>) -> Answer<T> {
+pub(crate) fn caught<T>(py: Python<'_>, work: impl FnOnce() -> NativeResult<T>) -> NativeResult<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(after(py)))
 }
 

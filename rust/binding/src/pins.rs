@@ -1,7 +1,9 @@
-//! What may change of an object that stays where it is: a function's code, defaults and closure,
-//! a module's class. No dictionary tells of it, so the pointers themselves are compared: those of
-//! near functions at each call, which programs do change that reload code or check types, and
-//! those of far ones, which belong to libraries, when the guards are looked up anyway.
+//! Pins: a function's code, defaults and closure, and a module's class, compared by identity.
+//!
+//! They change while the object stays in its place, and no dictionary tells of it, so the pointers
+//! themselves are compared: hot pins at each call (functions of the original's own package, which
+//! programs change that reload code or check types), cold ones (functions of libraries) in a full
+//! check of the guards.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyModule, PyString, PyTuple};
@@ -25,7 +27,7 @@ struct PinnedModule {
     label: Py<PyString>,
 }
 
-/// A field of a near function, by its address, and what it must hold.
+/// A field of a hot function, by its address, and what it must hold.
 struct Word {
     field: usize,
     expected: usize,
@@ -34,7 +36,7 @@ struct Word {
 /// Functions and modules that must stay as they were when the guards were derived.
 #[derive(Default)]
 pub(crate) struct Pins {
-    /// Of near functions, which `functions` keeps alive together with what they must hold.
+    /// Of hot functions, which `functions` keeps alive together with what they must hold.
     words: Vec<Word>,
     functions: Vec<PinnedFunction>,
     modules: Vec<PinnedModule>,
@@ -125,28 +127,25 @@ impl PinnedModule {
 }
 
 impl Pins {
-    /// Pins a plain function, which is near, or a tuple of a function or a module, which is far;
-    /// says whether the object was one of these.
-    pub(crate) fn add(&mut self, object: &Bound<'_, PyAny>, label: &Bound<'_, PyString>) -> bool {
-        if let Ok(function) = object.cast_exact::<PyFunction>() {
-            self.words.extend(words_of(function));
-            self.functions.push(PinnedFunction::new(function, label));
-            return true;
-        }
-        let Ok(far) = object.cast_exact::<PyTuple>() else { return false };
-        for object in far.iter() {
-            if let Ok(function) = object.cast_exact::<PyFunction>() {
-                self.functions.push(PinnedFunction::new(function, label));
-            } else if let Ok(module) = object.cast::<PyModule>() {
-                let class = module.get_type().into_any().unbind();
-                let (module, label) = (module.clone().unbind(), label.clone().unbind());
-                self.modules.push(PinnedModule { module, class, label });
-            }
-        }
-        true
+    /// Pins a function that is compared in each call.
+    pub(crate) fn pin_hot(&mut self, function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) {
+        self.words.extend(words_of(function));
+        self.pin_cold(function, label);
     }
 
-    /// Whether near functions have the code and the defaults that they had.
+    /// Pins a function that is compared in a full check.
+    pub(crate) fn pin_cold(&mut self, function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) {
+        self.functions.push(PinnedFunction::new(function, label));
+    }
+
+    /// Pins a module's class, which is compared in a full check.
+    pub(crate) fn pin_class(&mut self, module: &Bound<'_, PyModule>, label: &Bound<'_, PyString>) {
+        let class = module.get_type().into_any().unbind();
+        let (module, label) = (module.clone().unbind(), label.clone().unbind());
+        self.modules.push(PinnedModule { module, class, label });
+    }
+
+    /// Whether hot functions have the code and the defaults that they had.
     #[inline]
     pub(crate) fn hold(&self, _py: Python<'_>) -> bool {
         // SAFETY: each is a field of a function that is held, and the GIL is as well.

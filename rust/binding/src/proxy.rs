@@ -5,7 +5,7 @@
 //! goes straight to the route; and it binds as a function does.
 
 use std::ffi::{c_int, c_void};
-use std::mem::size_of;
+use std::mem::{align_of, size_of};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -310,7 +310,7 @@ pub(crate) fn make_proxy_type<'py>(base: &Bound<'py, PyType>, pass_through: Py<P
     let (basic_size, facts) = unsafe {
         let type_object = &*raw;
         let init = type_object.tp_init.ok_or_else(|| PyTypeError::new_err("the base has no initializer"))?;
-        let offset = usize::try_from(type_object.tp_basicsize)?.next_multiple_of(size_of::<Extra>() / 2);
+        let offset = usize::try_from(type_object.tp_basicsize)?.next_multiple_of(align_of::<Extra>());
         let facts = Base { offset, traverse: type_object.tp_traverse, clear: type_object.tp_clear, init };
         (offset + size_of::<Extra>(), facts)
     };

@@ -1,4 +1,5 @@
-//! A route: an original, what may answer instead of it, and when.
+//! Routes: an original, the native function or candidate that may answer for it, and the decision
+//! that every call goes through.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -7,10 +8,10 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, ffi};
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
+use crate::call_args::CallArgs;
 use crate::counters::Counters;
-use crate::frame::Frame;
 use crate::gil::GilBound;
 use crate::guards::Guards;
 use crate::natives::{self, Native};
@@ -47,7 +48,7 @@ fn peek<'a, T>(cell: &'a Cell<Option<Py<T>>>) -> *mut ffi::PyObject {
     content.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
 }
 
-/// An observer's ordinary exception goes to `sys.unraisablehook`; others go on up.
+/// Reports an observer's ordinary exceptions as unraisable; propagates the rest.
 fn leave_out(observer: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
     let py = observer.py();
     if error.is_instance_of::<PyException>(py) {
@@ -220,7 +221,7 @@ impl Route {
             return Err(Decline::Switch);
         }
         let guards = self.guards.get(py);
-        // They are only borrowed mutably while they are settled.
+        // They are only borrowed mutably while they are resolved or checked.
         let mut inside = guards.try_borrow().map_err(|_| Decline::Guard)?;
         if !inside.are_fresh(py) {
             drop(inside);
@@ -230,12 +231,12 @@ impl Route {
         match &self.implementation {
             Implementation::Native(native) => {
                 // Nothing stays borrowed during the call: it may let other threads run, which
-                // may want to settle the guards, or to fork.
+                // may want to resolve the guards, or to fork.
                 let context = inside.context();
                 drop(inside);
                 // SAFETY: the caller vouches for the arguments.
-                let frame = unsafe { Frame::new(py, args, nargsf, kwnames, context.as_deref().unwrap_or(&[])) };
-                native.call(&frame)
+                let call = unsafe { CallArgs::new(py, args, nargsf, kwnames, context.as_deref().unwrap_or(&[])) };
+                native.call(&call)
             }
             Implementation::Candidate(candidate, raises) => {
                 drop(inside);
@@ -247,14 +248,14 @@ impl Route {
         }
     }
 
-    /// Settles or checks the guards, for a call.
+    /// Resolves or checks the guards, for a call.
     ///
     /// # Errors
     /// `Guard` if they don't hold, `Debugger` if one is there, `Interrupted` with the exception set
     /// if a signal handler raised.
     #[cold]
-    fn look_closer(&self, py: Python<'_>) -> Answer<()> {
-        self.settle_guards(py)?;
+    fn look_closer(&self, py: Python<'_>) -> NativeResult<()> {
+        self.resolve_guards(py)?;
         let debugged = Python::attach(|_| tracing::has_debugger(py));
         let Ok(mut inside) = self.guards.get(py).try_borrow_mut() else { return Err(Decline::Guard) };
         if !inside.check(py) {
@@ -267,15 +268,15 @@ impl Route {
         Ok(())
     }
 
-    /// Asks the resolver if it has to be asked now.
+    /// Resolves the guards if that is to be done now.
     ///
     /// # Errors
     /// As `look_closer`.
-    fn settle_guards(&self, py: Python<'_>) -> Answer<()> {
+    fn resolve_guards(&self, py: Python<'_>) -> NativeResult<()> {
         let guards = self.guards.get(py);
         // Another thread, or an outer call, is at it.
         let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
-        if let Some(resolver) = inside.take_question(py) {
+        if let Some(resolver) = inside.begin_resolve(py) {
             drop(inside);
             Python::attach(|_| {
                 // The resolver runs Python code, which may call this very route. Whoever traces the
@@ -285,7 +286,7 @@ impl Route {
                 drop(suspended);
                 faults::pass("guards", c"derived");
                 let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
-                inside.settle(py, answer).map_err(|error| {
+                inside.finish_resolve(py, answer).map_err(|error| {
                     drop(inside);
                     if errors::is_failure(py, &error) {
                         error.write_unraisable(py, None);
@@ -496,31 +497,31 @@ impl Route {
         self.counters.get(py).reset();
     }
 
-    /// Counts in block `index` of a writable buffer of 64-bit numbers from now on, on top of what
-    /// is there, or in memory of the route's own if `buffer` is None.
-    #[pyo3(signature = (buffer, index=0))]
-    fn share_counts(&self, py: Python<'_>, buffer: Option<&Bound<'_, PyAny>>, index: usize) -> PyResult<()> {
+    /// Counts in a writable buffer of 64-bit numbers from now on, on top of what is there, or in
+    /// memory of the route's own if `buffer` is None.
+    fn share_counts(&self, py: Python<'_>, buffer: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let counters = self.counters.get(py);
         if let Some(buffer) = buffer {
-            return counters.share(buffer, index);
+            return counters.share(buffer);
         }
         counters.unshare();
         Ok(())
     }
 
-    /// Labels of everything that the guards look at; settles them first if need be.
+    /// Labels of all guards, which are derived first if need be.
     fn guard_labels(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.examine(py)?;
+        self.derive_guards(py)?;
         Ok(self.guards.get(py).borrow().labels(py))
     }
 
-    /// Settles the guards and looks at them as the next call would; counts nothing.
-    fn examine(&self, py: Python<'_>) -> PyResult<()> {
+    /// Derives the guards now rather than at the first call, or checks them as the next call would;
+    /// counts nothing.
+    fn derive_guards(&self, py: Python<'_>) -> PyResult<()> {
         if self.guards.get(py).try_borrow().is_ok_and(|guards| guards.are_fresh(py)) {
             return Ok(());
         }
         let looked = panics::caught(py, || {
-            self.settle_guards(py)?;
+            self.resolve_guards(py)?;
             if let Ok(mut guards) = self.guards.get(py).try_borrow_mut() {
                 guards.culprit(py);
             }
@@ -530,7 +531,7 @@ impl Route {
     }
 
     /// Why calls go to the original, if so: what could not be vouched for when the guards were
-    /// derived, or what was replaced since, as the last call or `examine` found it.
+    /// derived, or what was replaced since, as the last call or `derive_guards` found it.
     fn guard_problem(&self, py: Python<'_>) -> Option<String> {
         self.guards.get(py).borrow().problem(py)
     }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::gil::GilBound;
-use crate::watch::Stamp;
+use crate::watch::{Kind, Stamp, Watched};
 
 const VARIABLE: &[u8] = b"SKYPILOT_USE_RUST";
 
@@ -21,7 +21,7 @@ static SWITCH: GilBound<RefCell<Switch>> = GilBound::new(RefCell::new(Switch { e
 #[pyfunction]
 pub(crate) fn watch_environment(data: &Bound<'_, PyDict>) {
     let py = data.py();
-    let stamp = Stamp::new(py, std::slice::from_ref(data));
+    let stamp = Stamp::new(py, &[Watched { dict: data.clone().unbind(), kind: Kind::Other }]);
     let name = PyBytes::new(py, VARIABLE).unbind();
     SWITCH.get(py).borrow_mut().environment = Some((data.clone().unbind(), name, stamp));
 }

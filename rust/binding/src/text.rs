@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{Borrowed, ffi};
 use sky_rs_core::truncate::Cut;
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
 use crate::gil::clear_error;
 
@@ -63,7 +63,7 @@ pub(crate) fn ascii<'a>(text: Borrowed<'a, '_, PyString>) -> Option<&'a [u8]> {
 /// # Errors
 /// `Os` if there is no memory.
 #[inline]
-pub(crate) fn from_ascii<'py, const N: usize>(py: Python<'py>, parts: [&[u8]; N]) -> Answer<Bound<'py, PyAny>> {
+pub(crate) fn from_ascii<'py, const N: usize>(py: Python<'py>, parts: [&[u8]; N]) -> NativeResult<Bound<'py, PyAny>> {
     debug_assert!(parts.iter().all(|part| part.is_ascii()));
     let total: usize = parts.iter().map(|part| part.len()).sum();
     if total == 0 {
@@ -89,7 +89,11 @@ pub(crate) fn from_ascii<'py, const N: usize>(py: Python<'py>, parts: [&[u8]; N]
 ///
 /// # Errors
 /// `Decode` if that raises.
-pub(crate) fn decode_utf8<'py>(py: Python<'py>, bytes: &[u8], errors: &std::ffi::CStr) -> Answer<Bound<'py, PyAny>> {
+pub(crate) fn decode_utf8<'py>(
+    py: Python<'py>,
+    bytes: &[u8],
+    errors: &std::ffi::CStr,
+) -> NativeResult<Bound<'py, PyAny>> {
     // SAFETY: the pointer and the length belong together; the call gives a new reference,
     // or null with an error set.
     let object = unsafe {
@@ -106,7 +110,7 @@ const ELLIPSIS: &[u8] = b"...";
 
 /// `text[:head] + '...' + text[len(text) - tail:]`, or the text itself.
 #[inline]
-pub(crate) fn cut<'py>(text: Borrowed<'_, 'py, PyString>, cut: Cut) -> Answer<Bound<'py, PyAny>> {
+pub(crate) fn cut<'py>(text: Borrowed<'_, 'py, PyString>, cut: Cut) -> NativeResult<Bound<'py, PyAny>> {
     let py = text.py();
     let Cut::Parts { head, tail } = cut else {
         return Ok(text.to_owned().into_any());
@@ -125,7 +129,7 @@ fn from_units<'py, T: Copy + From<u8>>(
     units: &[T],
     head: usize,
     tail: usize,
-) -> Answer<Bound<'py, PyAny>> {
+) -> NativeResult<Bound<'py, PyAny>> {
     let mut kept = Vec::new();
     kept.try_reserve_exact(head + ELLIPSIS.len() + tail).map_err(|_| Decline::Os)?;
     kept.extend_from_slice(&units[..head]);
@@ -143,7 +147,7 @@ pub(crate) unsafe fn from_kind<'py, T>(
     py: Python<'py>,
     kind: std::ffi::c_uint,
     units: &[T],
-) -> Answer<Bound<'py, PyAny>> {
+) -> NativeResult<Bound<'py, PyAny>> {
     // SAFETY: there are that many units, and the caller vouches for their kind. The call
     // copies them.
     let object = unsafe {

@@ -1,4 +1,4 @@
-//! Noticing that a dictionary changed, for the price of a load and a comparison.
+//! Change detection for dictionaries, for the price of a load and a comparison.
 //!
 //! Up to CPython 3.11 each dictionary has a version that every change renews. From 3.12 on
 //! the interpreter tells a watcher about changes; it raises one epoch for all.
@@ -12,6 +12,8 @@ mod versions {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
+    use super::Watched;
+
     /// Versions of the watched dictionaries, as they were last seen.
     pub(crate) struct Stamp(Vec<(Py<PyDict>, u64)>);
 
@@ -21,10 +23,9 @@ mod versions {
     }
 
     impl Stamp {
-        pub(crate) fn new(_py: Python<'_>, dicts: &[Bound<'_, PyDict>]) -> Self {
-            let stamped = |dict: &Bound<'_, PyDict>| (dict.clone().unbind(), 0);
+        pub(crate) fn new(py: Python<'_>, watched: &[Watched]) -> Self {
             // Zero is the version of no dictionary that ever held something.
-            Self(dicts.iter().map(stamped).collect())
+            Self(watched.iter().map(|watched| (watched.dict.clone_ref(py), 0)).collect())
         }
 
         #[inline]
@@ -50,9 +51,10 @@ mod versions {
     use std::ffi::{c_int, c_uint};
 
     use pyo3::prelude::*;
-    use pyo3::types::{PyDict, PyString};
+    use pyo3::types::PyDict;
     use pyo3::{ffi, sync::PyOnceLock};
 
+    use super::{Kind, Watched};
     use crate::gil::{GilBound, clear_error};
 
     /// Raised at every change of any watched dictionary; zero is never current.
@@ -97,18 +99,10 @@ mod versions {
         })
     }
 
-    /// Whether this is the dictionary of an object, rather than of a module or a class, or the
-    /// one behind `os.environ`, whose keys are bytes.
-    fn is_of_an_object(dict: &Bound<'_, PyDict>) -> bool {
-        let is_text = |(key, _): (Bound<'_, PyAny>, _)| key.is_instance_of::<PyString>();
-        let has = |name| dict.contains(name).unwrap_or(false);
-        !has("__name__") && !has("__module__") && dict.iter().next().is_none_or(is_text)
-    }
-
     /// The epoch in which the watched dictionaries were last looked at.
     ///
     /// CPython 3.13 doesn't tell watchers of an attribute that is set on an ordinary object
-    /// whose dictionary exists. So the sizes of objects' dictionaries are compared as well: all
+    /// whose dictionary exists. So the sizes of instances' dictionaries are compared as well: all
     /// that guards ask of those is that names stay absent.
     pub(crate) struct Stamp {
         dicts: Vec<Py<PyDict>>,
@@ -118,21 +112,21 @@ mod versions {
     }
 
     impl Stamp {
-        pub(crate) fn new(py: Python<'_>, dicts: &[Bound<'_, PyDict>]) -> Self {
+        pub(crate) fn new(py: Python<'_>, dicts: &[Watched]) -> Self {
             let id = watcher(py);
             let watched = id >= 0
-                && dicts.iter().all(|dict| {
+                && dicts.iter().all(|each| {
                     // SAFETY: the watcher was registered, and the object is a dictionary.
-                    let status = unsafe { ffi::PyDict_Watch(id, dict.as_ptr()) };
+                    let status = unsafe { ffi::PyDict_Watch(id, each.dict.as_ptr()) };
                     if status < 0 {
                         clear_error(py);
                     }
                     status == 0
                 });
-            let of_objects = dicts.iter().filter(|dict| is_of_an_object(dict));
+            let instances = dicts.iter().filter(|each| each.kind == Kind::Instance);
             Self {
-                dicts: dicts.iter().map(|dict| dict.clone().unbind()).collect(),
-                sizes: of_objects.map(|dict| (dict.clone().unbind(), dict.len())).collect(),
+                dicts: dicts.iter().map(|each| each.dict.clone_ref(py)).collect(),
+                sizes: instances.map(|each| (each.dict.clone_ref(py), each.dict.bind(py).len())).collect(),
                 seen: 0,
                 watched,
             }
@@ -159,6 +153,22 @@ mod versions {
 }
 
 pub(crate) use versions::Stamp;
+
+/// Whose dictionary it is, as far as it matters for noticing changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An ordinary object's `__dict__`.
+    Instance,
+    /// A module's or a class's, or a dictionary on its own.
+    Other,
+}
+
+/// A dictionary to watch.
+pub(crate) struct Watched {
+    pub(crate) dict: Py<PyDict>,
+    /// Read from CPython 3.12 on: before, versions tell of every change.
+    pub(crate) kind: Kind,
+}
 
 /// The dictionary in which attributes of a namespace are kept: the namespace itself if it is
 /// one, the real dictionary behind a type's `mappingproxy`.

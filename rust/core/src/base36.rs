@@ -1,6 +1,6 @@
 //! Hexadecimal to base 36, as `base36_encode(hex_str)` does it with `int(hex_str, 16)`.
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// 36^12 is the largest power of 36 below 2^64: one division of the whole number by it
 /// yields twelve digits.
@@ -26,7 +26,7 @@ const fn chunks(limbs: usize) -> usize {
 /// # Errors
 /// `Value` for anything else: the original raises, or never returns (negative numbers).
 #[inline]
-pub fn encode<T>(text: &[u8], emit: impl FnOnce(&[u8]) -> Answer<T>) -> Answer<T> {
+pub fn encode<T>(text: &[u8], emit: impl FnOnce(&[u8]) -> NativeResult<T>) -> NativeResult<T> {
     let digits = strip_prefix(trim(text))?;
     let capacity = digits.len().div_ceil(16);
     if capacity <= INLINE_LIMBS {
@@ -42,7 +42,7 @@ pub fn encode<T>(text: &[u8], emit: impl FnOnce(&[u8]) -> Answer<T>) -> Answer<T
     }
 }
 
-fn convert<'o>(digits: &[u8], limbs: &mut [u64], out: &'o mut [u8]) -> Answer<&'o [u8]> {
+fn convert<'o>(digits: &[u8], limbs: &mut [u64], out: &'o mut [u8]) -> NativeResult<&'o [u8]> {
     if !parse_plain(digits, limbs) {
         parse(digits, limbs)?;
     }
@@ -69,7 +69,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
 }
 
 /// Strips a plus sign and `0x`, which may be followed by one underscore.
-fn strip_prefix(text: &[u8]) -> Answer<&[u8]> {
+fn strip_prefix(text: &[u8]) -> NativeResult<&[u8]> {
     let text = text.strip_prefix(b"+").unwrap_or(text);
     let digits = match text {
         [b'0', b'x' | b'X', b'_', rest @ ..] | [b'0', b'x' | b'X', rest @ ..] => rest,
@@ -109,7 +109,7 @@ fn parse_plain(digits: &[u8], limbs: &mut [u64]) -> bool {
 
 /// Parses hexadecimal digits with single underscores between them into little-endian limbs.
 #[cold]
-fn parse(digits: &[u8], limbs: &mut [u64]) -> Answer<()> {
+fn parse(digits: &[u8], limbs: &mut [u64]) -> NativeResult<()> {
     limbs.fill(0);
     let mut position = 0;
     let mut after_digit = false;

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::file::{is_regular, read_small};
 use crate::number::{fields, plain_integer};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 const V2_MARKER: &CStr = c"/sys/fs/cgroup/cgroup.controllers";
 const V2_CPU: &CStr = c"/sys/fs/cgroup/cpu.max";
@@ -17,7 +17,7 @@ const V1_MEMORY: &CStr = c"/sys/fs/cgroup/memory/memory.limit_in_bytes";
 ///
 /// # Errors
 /// `Platform` for file contents that only Python's parsers understand.
-pub fn cpu_limit() -> Answer<Option<f64>> {
+pub fn cpu_limit() -> NativeResult<Option<f64>> {
     let mut buffer = [0; 128];
     if is_regular(V2_MARKER) {
         return match read_small(V2_CPU, &mut buffer)? {
@@ -44,7 +44,7 @@ pub fn cpu_limit() -> Answer<Option<f64>> {
 ///
 /// # Errors
 /// `Platform` for file contents that only Python's parsers understand.
-pub fn memory_limit() -> Answer<Option<i64>> {
+pub fn memory_limit() -> NativeResult<Option<i64>> {
     let mut buffer = [0; 128];
     let path = if is_regular(V2_MARKER) { V2_MEMORY } else { V1_MEMORY };
     match read_small(path, &mut buffer)? {
@@ -53,7 +53,7 @@ pub fn memory_limit() -> Answer<Option<i64>> {
     }
 }
 
-fn parse_v2_cpu(content: &[u8]) -> Answer<Option<f64>> {
+fn parse_v2_cpu(content: &[u8]) -> NativeResult<Option<f64>> {
     let mut parts = fields(content);
     let (Some(quota), Some(period), None) = (parts.next(), parts.next(), parts.next()) else {
         // Unpacking fails with a ValueError, which the original takes for no limit; but
@@ -69,7 +69,7 @@ fn parse_v2_cpu(content: &[u8]) -> Answer<Option<f64>> {
     }
 }
 
-fn parse_memory(content: &[u8]) -> Answer<Option<i64>> {
+fn parse_memory(content: &[u8]) -> NativeResult<Option<i64>> {
     if fields(content).eq([b"max"]) {
         return Ok(None);
     }
@@ -77,7 +77,7 @@ fn parse_memory(content: &[u8]) -> Answer<Option<i64>> {
     Ok((limit > 0).then_some(limit))
 }
 
-fn single_integer(content: &[u8]) -> Answer<i64> {
+fn single_integer(content: &[u8]) -> NativeResult<i64> {
     let mut parts = fields(content);
     match (parts.next().and_then(plain_integer), parts.next()) {
         (Some(number), None) => Ok(number),

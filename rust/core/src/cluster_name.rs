@@ -1,6 +1,6 @@
 //! `make_cluster_name_on_cloud`.
 
-use crate::{Answer, Decline, base36, md5};
+use crate::{Decline, NativeResult, base36, md5};
 
 /// `re.sub(r'[._]', '-', name).lower()` of ASCII text.
 pub fn on_cloud(name: &[u8]) -> Vec<u8> {
@@ -26,7 +26,7 @@ pub fn fit<'a>(
     max_length: Option<i64>,
     suffix: usize,
     hash_length: i64,
-) -> Answer<Shortened<'a>> {
+) -> NativeResult<Shortened<'a>> {
     let whole = Shortened { kept: converted, hash: Vec::new() };
     let Some(max_length) = max_length else { return Ok(whole) };
     let length = |count: usize| i64::try_from(count).map_err(|_| Decline::Value);

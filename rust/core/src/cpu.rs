@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::file::read_small;
 use crate::number::plain_integer;
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 const ONLINE: &CStr = c"/sys/devices/system/cpu/online";
 const POSSIBLE: &CStr = c"/sys/devices/system/cpu/possible";
@@ -13,7 +13,7 @@ const POSSIBLE: &CStr = c"/sys/devices/system/cpu/possible";
 ///
 /// # Errors
 /// `Os` if the kernel refuses, or has more processors than the mask holds.
-pub fn affinity() -> Answer<i64> {
+pub fn affinity() -> NativeResult<i64> {
     let set = rustix::thread::sched_getaffinity(None).map_err(|_| Decline::Os)?;
     Ok(i64::from(set.count()))
 }
@@ -32,7 +32,7 @@ pub fn online_is_the_kernels() -> bool {
 ///
 /// # Errors
 /// `Platform` if the kernel's file can't be read or understood.
-pub fn possible() -> Answer<i64> {
+pub fn possible() -> NativeResult<i64> {
     let mut buffer = [0; 256];
     let content = read_small(POSSIBLE, &mut buffer)?.ok_or(Decline::Platform)?;
     count_list(content.strip_suffix(b"\n").unwrap_or(content)).ok_or(Decline::Platform)
@@ -64,7 +64,7 @@ pub fn parallel_threads(online: i64, multiplier: i64) -> i64 {
 ///
 /// # Errors
 /// `Value` for a name that isn't ASCII: `str.lower()` maps some other letters to ASCII.
-pub fn thread_multiplier(cloud: Option<&[u8]>) -> Answer<i64> {
+pub fn thread_multiplier(cloud: Option<&[u8]>) -> NativeResult<i64> {
     match cloud {
         Some(name) if !name.is_ascii() => Err(Decline::Value),
         Some(name) if name.eq_ignore_ascii_case(b"kubernetes") => Ok(4),

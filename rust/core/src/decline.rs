@@ -1,4 +1,4 @@
-//! Why a native function hands a call back to its original.
+//! Reasons for which a native function declines: hands a call back to its original.
 
 /// The reason for which native code hands a call back to the Python original.
 ///
@@ -85,7 +85,7 @@ impl Decline {
 }
 
 /// What a native function gives back.
-pub type Answer<T> = Result<T, Decline>;
+pub type NativeResult<T> = Result<T, Decline>;
 
 #[cfg(test)]
 mod tests {

@@ -6,13 +6,13 @@ use std::mem::MaybeUninit;
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// `len(os.listdir(path))` if `os.path.isdir(path)`, else `None`.
 ///
 /// # Errors
 /// `Os` where the original may raise, for instance for a directory that can't be read.
-pub fn entries(path: &CStr) -> Answer<Option<i64>> {
+pub fn entries(path: &CStr) -> NativeResult<Option<i64>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => fd,

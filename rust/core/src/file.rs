@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// An open regular file and its size at that moment, in bytes.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct RegularFile {
 ///
 /// # Errors
 /// `Os` if it can't be opened, `SpecialFile` if it is no regular file.
-pub fn open_regular(path: &CStr) -> Answer<RegularFile> {
+pub fn open_regular(path: &CStr) -> NativeResult<RegularFile> {
     let status = rustix::fs::stat(path).map_err(|_| Decline::Os)?;
     if !FileType::from_raw_mode(status.st_mode).is_file() {
         return Err(Decline::SpecialFile);
@@ -40,7 +40,7 @@ pub fn open_regular(path: &CStr) -> Answer<RegularFile> {
 /// Where seeking to the end leads, as the original finds the size.
 ///
 /// A file of the kernel says that it has no size, but most of them can't be sought in.
-pub fn end(fd: &OwnedFd) -> Answer<u64> {
+pub fn end(fd: &OwnedFd) -> NativeResult<u64> {
     rustix::fs::seek(fd, SeekFrom::End(0)).map_err(|_| Decline::Os)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn is_regular(path: &CStr) -> bool {
 }
 
 /// Reads at the file's position until the buffer is full or the file ends.
-pub fn read_full(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<usize> {
+pub fn read_full(fd: &OwnedFd, buffer: &mut [u8]) -> NativeResult<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match rustix::io::read(fd, &mut buffer[filled..]) {
@@ -71,7 +71,7 @@ pub fn read_full(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<usize> {
 ///
 /// # Errors
 /// `Changed` if it is shorter or longer, `Os` if it can't be read.
-pub fn read_whole(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<()> {
+pub fn read_whole(fd: &OwnedFd, buffer: &mut [u8]) -> NativeResult<()> {
     let size = buffer.len();
     // One byte more than there should be: that it isn't filled says that the file ends here.
     let mut beyond = [0];
@@ -90,7 +90,7 @@ pub fn read_whole(fd: &OwnedFd, buffer: &mut [u8]) -> Answer<()> {
 /// # Errors
 /// `SpecialFile` if it is no regular file, `Os` if it can't be read, `Value` if it has no size
 /// or doesn't fit, `Changed` if it has another size by then.
-pub fn read_short<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<&'b [u8]> {
+pub fn read_short<'b>(path: &CStr, buffer: &'b mut [u8]) -> NativeResult<&'b [u8]> {
     // Opening a pipe or a device has effects.
     let status = rustix::fs::stat(path).map_err(|_| Decline::Os)?;
     if !FileType::from_raw_mode(status.st_mode).is_file() {
@@ -113,7 +113,7 @@ pub fn read_short<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<&'b [u8]> {
 ///
 /// # Errors
 /// `Changed` if the file ends before, `Os` if it can't be read.
-pub fn read_exact_at(fd: &OwnedFd, mut buffer: &mut [u8], mut offset: u64) -> Answer<()> {
+pub fn read_exact_at(fd: &OwnedFd, mut buffer: &mut [u8], mut offset: u64) -> NativeResult<()> {
     while !buffer.is_empty() {
         match rustix::io::pread(fd, &mut *buffer, offset) {
             Ok(0) => return Err(Decline::Changed),
@@ -131,7 +131,7 @@ pub fn read_exact_at(fd: &OwnedFd, mut buffer: &mut [u8], mut offset: u64) -> An
 ///
 /// # Errors
 /// `Platform` if it doesn't fit the buffer, `Os` if a signal interrupted the call.
-pub(crate) fn read_small<'b>(path: &CStr, buffer: &'b mut [u8]) -> Answer<Option<&'b [u8]>> {
+pub(crate) fn read_small<'b>(path: &CStr, buffer: &'b mut [u8]) -> NativeResult<Option<&'b [u8]>> {
     let interrupted = |error| if error == Errno::INTR { Err(Decline::Os) } else { Ok(None) };
     let fd = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(fd) => fd,

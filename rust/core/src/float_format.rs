@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// The largest precision that is formatted here; `SkyPilot` uses 0 to 3.
 pub const MAX_PRECISION: usize = 64;
@@ -13,7 +13,7 @@ pub const MAX_PRECISION: usize = 64;
 /// # Errors
 /// `Value` if the precision is above [`MAX_PRECISION`]; what `emit` returns.
 #[inline]
-pub fn format<T>(number: f64, precision: usize, emit: impl FnOnce(&[u8]) -> Answer<T>) -> Answer<T> {
+pub fn format<T>(number: f64, precision: usize, emit: impl FnOnce(&[u8]) -> NativeResult<T>) -> NativeResult<T> {
     let mut short = Backwards::new();
     if short.push_float(number, precision) {
         return emit(short.text());
@@ -28,7 +28,7 @@ pub fn format<T>(number: f64, precision: usize, emit: impl FnOnce(&[u8]) -> Answ
 /// # Errors
 /// What `emit` returns.
 #[inline]
-pub fn format_integer<T>(number: i64, emit: impl FnOnce(&[u8]) -> Answer<T>) -> Answer<T> {
+pub fn format_integer<T>(number: i64, emit: impl FnOnce(&[u8]) -> NativeResult<T>) -> NativeResult<T> {
     let mut short = Backwards::new();
     short.push_digits(number.unsigned_abs());
     if number < 0 {
@@ -143,7 +143,7 @@ impl Long {
     }
 
     #[cold]
-    fn push_float(&mut self, number: f64, precision: usize) -> Answer<()> {
+    fn push_float(&mut self, number: f64, precision: usize) -> NativeResult<()> {
         if precision > MAX_PRECISION {
             return Err(Decline::Value);
         }
@@ -173,14 +173,14 @@ impl fmt::Write for Long {
 #[cfg(test)]
 mod tests {
     use super::{Backwards, MAX_PRECISION, format, format_integer};
-    use crate::{Answer, Decline};
+    use crate::{Decline, NativeResult};
     use proptest::prelude::*;
 
     fn text(number: f64, precision: usize) -> String {
         format(number, precision, owned).expect("small precision")
     }
 
-    fn owned(text: &[u8]) -> Answer<String> {
+    fn owned(text: &[u8]) -> NativeResult<String> {
         String::from_utf8(text.to_vec()).map_err(|_| Decline::Decode)
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use crate::file::read_small;
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 const MEMINFO: &CStr = c"/proc/meminfo";
 
@@ -17,12 +17,12 @@ const REQUIRED: [&[u8]; 7] =
 ///
 /// # Errors
 /// `Platform` for a file that psutil would warn about or fail on.
-pub fn total() -> Answer<i64> {
+pub fn total() -> NativeResult<i64> {
     let mut buffer = [0; 4 * 1024];
     parse(read_small(MEMINFO, &mut buffer)?.ok_or(Decline::Os)?)
 }
 
-fn parse(content: &[u8]) -> Answer<i64> {
+fn parse(content: &[u8]) -> NativeResult<i64> {
     let mut total = None;
     let mut seen = 0u8;
     let mut rest = content;
@@ -75,7 +75,7 @@ fn line(text: &[u8]) -> Option<(&[u8], i64, &[u8])> {
 ///
 /// # Errors
 /// `Platform` if the number isn't exact as a float.
-pub fn gibibytes(total: i64, limit: Option<i64>) -> Answer<f64> {
+pub fn gibibytes(total: i64, limit: Option<i64>) -> NativeResult<f64> {
     let bytes = limit.map_or(total, |limit| limit.min(total));
     if !(0..1 << 53).contains(&bytes) {
         return Err(Decline::Platform);

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// The original never tries the last port.
 const END: u16 = u16::MAX;
@@ -14,7 +14,7 @@ const END: u16 = u16::MAX;
 ///
 /// # Errors
 /// `Os` if there is no socket to be had; `Value` if no port is free; what `busy` returns.
-pub fn first_free(start: u16, mut busy: impl FnMut(u16) -> Answer<()>) -> Answer<u16> {
+pub fn first_free(start: u16, mut busy: impl FnMut(u16) -> NativeResult<()>) -> NativeResult<u16> {
     // A socket whose bind failed is as good as new, so one serves all ports.
     let socket =
         socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|_| Decline::Os)?;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// `psutil.Process(pid).is_running()`, false where it raises `NoSuchProcess`.
 ///
@@ -14,7 +14,7 @@ use crate::{Answer, Decline};
 ///
 /// # Errors
 /// `Os` if the kernel gives neither the file nor a plain "no such file".
-pub fn is_alive(pid: u32) -> Answer<bool> {
+pub fn is_alive(pid: u32) -> NativeResult<bool> {
     let mut path = [0u8; 32];
     let mut rest = &mut path[..];
     // 27 bytes at the most, and the array's last bytes stay zero.

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// The processes that were there, with their parents.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Snapshot {
 /// # Errors
 /// `Platform` if a process may not be looked at, or a file of the kernel isn't as expected: that
 /// is likely to stay so. `Os` for other failures.
-pub fn snapshot() -> Answer<Snapshot> {
+pub fn snapshot() -> NativeResult<Snapshot> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open(c"/proc", flags, Mode::empty()).map_err(|_| Decline::Os)?;
     let mut families = Vec::with_capacity(256);
@@ -35,7 +35,7 @@ pub fn snapshot() -> Answer<Snapshot> {
 }
 
 /// The numbers in `/proc`, in its order.
-fn list(proc: &OwnedFd) -> Answer<Vec<u32>> {
+fn list(proc: &OwnedFd) -> NativeResult<Vec<u32>> {
     let mut pids = Vec::with_capacity(256);
     let mut buffer = [MaybeUninit::<u8>::uninit(); 16 * 1024];
     let mut directory = RawDir::new(proc, &mut buffer);
@@ -50,7 +50,7 @@ fn list(proc: &OwnedFd) -> Answer<Vec<u32>> {
 }
 
 /// The parent of a process, or `None` if the process has gone.
-fn parent_of(proc: &OwnedFd, pid: u32) -> Answer<Option<u32>> {
+fn parent_of(proc: &OwnedFd, pid: u32) -> NativeResult<Option<u32>> {
     // The name of a process has 64 bytes at the most, and nothing behind it a parenthesis.
     let mut buffer = [0; 512];
     let mut path = [0; 16];
@@ -65,7 +65,7 @@ fn parent_of(proc: &OwnedFd, pid: u32) -> Answer<Option<u32>> {
 }
 
 /// `PID/stat`, relative to `/proc`.
-fn stat_path(pid: u32, path: &mut [u8; 16]) -> Answer<&CStr> {
+fn stat_path(pid: u32, path: &mut [u8; 16]) -> NativeResult<&CStr> {
     use std::io::Write as _;
 
     // Ten digits at the most: sixteen bytes with the NUL that stays at the end.

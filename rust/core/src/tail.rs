@@ -2,7 +2,7 @@
 
 use memchr::memrchr;
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 const FIRST_BLOCK: usize = 8 * 1024;
 /// Each byte is looked at three times (newlines, ASCII, the copy), so a block had better stay
@@ -22,9 +22,9 @@ const BYTES_PER_LINE: usize = 256;
 pub fn last_lines(
     size: u64,
     count: u64,
-    mut read: impl FnMut(&mut [u8], u64) -> Answer<()>,
-    mut emit: impl FnMut(&[u8]) -> Answer<()>,
-) -> Answer<()> {
+    mut read: impl FnMut(&mut [u8], u64) -> NativeResult<()>,
+    mut emit: impl FnMut(&[u8]) -> NativeResult<()>,
+) -> NativeResult<()> {
     if size == 0 || count == 0 {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// Descriptors that `SkyPilot` reckons for each file of a source.
 pub const FD_PER_FILE: i64 = 5;
@@ -13,7 +13,7 @@ const FD_RESERVE: i64 = 100;
 ///
 /// # Errors
 /// `Value` without a limit, which Python's `resource` shows as -1.
-pub fn fd_limit() -> Answer<i64> {
+pub fn fd_limit() -> NativeResult<i64> {
     getrlimit(Resource::Nofile).current.and_then(|limit| i64::try_from(limit).ok()).ok_or(Decline::Value)
 }
 
@@ -21,7 +21,7 @@ pub fn fd_limit() -> Answer<i64> {
 ///
 /// # Errors
 /// `Value` on overflow.
-pub fn fd_need(entries: i64) -> Answer<i64> {
+pub fn fd_need(entries: i64) -> NativeResult<i64> {
     entries.checked_mul(FD_PER_FILE).ok_or(Decline::Value)
 }
 

@@ -1,6 +1,6 @@
 //! What a loader builds, as a list.
 
-use sky_rs_core::Answer;
+use sky_rs_core::NativeResult;
 use sky_rs_core::yaml_dump::{Document, Stream, Text};
 use sky_rs_core::yaml_scan::load::{self, Builder};
 
@@ -22,42 +22,42 @@ pub enum Event {
 struct Events(Vec<Event>);
 
 impl<T: Copy + Into<u32>> Builder<T> for Events {
-    fn null(&mut self) -> Answer<()> {
+    fn null(&mut self) -> NativeResult<()> {
         self.0.push(Event::Null);
         Ok(())
     }
 
-    fn boolean(&mut self, value: bool) -> Answer<()> {
+    fn boolean(&mut self, value: bool) -> NativeResult<()> {
         self.0.push(Event::Boolean(value));
         Ok(())
     }
 
-    fn integer(&mut self, value: i64) -> Answer<()> {
+    fn integer(&mut self, value: i64) -> NativeResult<()> {
         self.0.push(Event::Integer(value));
         Ok(())
     }
 
-    fn float(&mut self, value: f64) -> Answer<()> {
+    fn float(&mut self, value: f64) -> NativeResult<()> {
         self.0.push(Event::Float(value.to_bits()));
         Ok(())
     }
 
-    fn text(&mut self, value: &[T]) -> Answer<()> {
+    fn text(&mut self, value: &[T]) -> NativeResult<()> {
         self.0.push(Event::Text(value.iter().map(|unit| (*unit).into()).collect()));
         Ok(())
     }
 
-    fn wide_text(&mut self, value: &[u32]) -> Answer<()> {
+    fn wide_text(&mut self, value: &[u32]) -> NativeResult<()> {
         self.0.push(Event::Text(value.to_vec()));
         Ok(())
     }
 
-    fn begin(&mut self, mapping: bool) -> Answer<()> {
+    fn begin(&mut self, mapping: bool) -> NativeResult<()> {
         self.0.push(Event::Begin { mapping });
         Ok(())
     }
 
-    fn end(&mut self) -> Answer<()> {
+    fn end(&mut self) -> NativeResult<()> {
         self.0.push(Event::End);
         Ok(())
     }
@@ -110,7 +110,7 @@ pub fn dumped(events: &[Event]) -> String {
             Event::Boolean(value) => document.boolean(*value),
             Event::Integer(value) => document.integer(*value),
             Event::Float(bits) => document.float(repr(f64::from_bits(*bits)).as_bytes()),
-            Event::Text(text) => document.text(Text::Four(text)),
+            Event::Text(text) => document.text(Text::Ucs4(text)),
             Event::Begin { mapping } => {
                 let items = children(&events[at..]);
                 if *mapping {

@@ -7,26 +7,26 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString};
 use sky_rs_core::file::{RegularFile, end, exists, open_regular, read_exact_at, read_full, read_whole};
-use sky_rs_core::{Answer, Decline, directory, tail, workers};
+use sky_rs_core::{Decline, NativeResult, directory, tail, workers};
 
 use super::decline_for;
 use super::paths::path;
+use crate::call_args::{Argument, CallArgs, exact_i64, exact_str, required};
 use crate::calls;
-use crate::frame::{Argument, Frame, exact_i64, exact_str, required};
 use crate::text::{decode_utf8, from_ascii};
 
 /// Runs pending signal handlers, as the original does between two reads.
-pub(super) fn check_signals(py: Python<'_>) -> Answer<()> {
+pub(super) fn check_signals(py: Python<'_>) -> NativeResult<()> {
     py.check_signals().map_err(|error| {
         error.restore(py);
         Decline::Interrupted
     })
 }
 
-pub(super) fn read_last_n_lines<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
+pub(super) fn read_last_n_lines<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
     let [file_path, count, chunk_size, encoding, errors] =
-        frame.bind(["file_path", "n", "chunk_size", "encoding", "errors"], 2)?;
+        call.bind(["file_path", "n", "chunk_size", "encoding", "errors"], 2)?;
     let file_path = path(required(file_path)?)?;
     let count = u64::try_from(exact_i64(required(count)?)?).map_err(|_| Decline::Value)?;
     // The result doesn't depend on the size of the chunks.
@@ -66,7 +66,7 @@ pub(super) fn read_last_n_lines<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py
     Ok(PyList::new(py, lines).map_err(|_| Decline::Os)?.into_any())
 }
 
-fn check_encoding(encoding: Option<Argument<'_, '_>>) -> Answer<()> {
+fn check_encoding(encoding: Option<Argument<'_, '_>>) -> NativeResult<()> {
     let Some(encoding) = encoding else { return Ok(()) };
     let encoding = exact_str(encoding)?;
     match encoding.to_str() {
@@ -76,7 +76,7 @@ fn check_encoding(encoding: Option<Argument<'_, '_>>) -> Answer<()> {
 }
 
 /// Error handlers of CPython's own that don't depend on anything else.
-fn error_handler(errors: Option<Argument<'_, '_>>) -> Answer<&'static CStr> {
+fn error_handler(errors: Option<Argument<'_, '_>>) -> NativeResult<&'static CStr> {
     let Some(errors) = errors else { return Ok(c"replace") };
     match exact_str(errors)?.to_str() {
         Ok("replace") => Ok(c"replace"),
@@ -95,7 +95,7 @@ fn decode_line<'py>(
     newline: bool,
     errors: &CStr,
     scratch: &mut Vec<u8>,
-) -> Answer<Bound<'py, PyAny>> {
+) -> NativeResult<Bound<'py, PyAny>> {
     let end = if newline { &b"\n"[..] } else { b"" };
     let returns = line.iter().rev().take_while(|byte| **byte == b'\r').count();
     let stripped = &line[..line.len() - returns];
@@ -129,13 +129,13 @@ const READ: usize = 1 << 20;
 /// Algorithms for which `hashlib.new` is nothing but a call of OpenSSL's constructor.
 const DIRECT: [&str; 6] = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
 
-pub(super) fn hash_file<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
-    let [file_path, algorithm] = frame.bind(["path", "hash_alg"], 2)?;
+pub(super) fn hash_file<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
+    let [file_path, algorithm] = call.bind(["path", "hash_alg"], 2)?;
     let file_path = path(required(file_path)?)?;
     let algorithm = exact_str(required(algorithm)?)?;
     let RegularFile { fd, size } = py.detach(|| open_regular(&file_path))?;
-    let constructor = hash_constructor(frame, &algorithm)?;
+    let constructor = hash_constructor(call, &algorithm)?;
     let new = |data: &Bound<'py, PyBytes>| {
         calls::call(&constructor, [algorithm.as_any(), data.as_any()])
             .map_err(|error| decline_for(py, error, Decline::Value))
@@ -182,11 +182,14 @@ fn update(hash: &Bound<'_, PyAny>, chunk: &Bound<'_, PyByteArray>, count: usize)
 }
 
 /// What makes the hash object: OpenSSL's constructor, or `hashlib.new` for other algorithms.
-fn hash_constructor<'py>(frame: &Frame<'_, 'py>, algorithm: &Bound<'py, PyString>) -> Answer<Bound<'py, PyAny>> {
+fn hash_constructor<'py>(
+    call: &CallArgs<'_, 'py>,
+    algorithm: &Bound<'py, PyString>,
+) -> NativeResult<Bound<'py, PyAny>> {
     static CONSTRUCTORS: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
-    let py = frame.py();
+    let py = call.py();
     let direct = algorithm.to_str().is_ok_and(|algorithm| DIRECT.contains(&algorithm));
-    if let Some(constructor) = frame.context(usize::from(!direct)) {
+    if let Some(constructor) = call.context(usize::from(!direct)) {
         return Ok(constructor.clone());
     }
     // Called without a route.
@@ -198,9 +201,9 @@ fn hash_constructor<'py>(frame: &Frame<'_, 'py>, algorithm: &Bound<'py, PyString
     Ok(if direct { openssl } else { any }.bind(py).clone())
 }
 
-pub(super) fn estimate_fd_for_directory<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
-    let [directory] = frame.bind(["path"], 1)?;
+pub(super) fn estimate_fd_for_directory<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
+    let [directory] = call.bind(["path"], 1)?;
     let directory = path(required(directory)?)?;
     let entries = count_entries(py, &directory)?.ok_or(Decline::Os)?;
     let need = workers::fd_need(entries)?;
@@ -208,6 +211,6 @@ pub(super) fn estimate_fd_for_directory<'py>(frame: &Frame<'_, 'py>) -> Answer<B
 }
 
 /// The entries of a directory, or `None` if it is none.
-pub(super) fn count_entries(py: Python<'_>, directory: &CString) -> Answer<Option<i64>> {
+pub(super) fn count_entries(py: Python<'_>, directory: &CString) -> NativeResult<Option<i64>> {
     py.detach(|| directory::entries(directory))
 }

@@ -3,7 +3,7 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
 use super::decline_for;
 use crate::calls::attribute;
@@ -15,7 +15,7 @@ const DEBUG: i64 = 10;
 ///
 /// # Errors
 /// `Logging` if a handler or a filter would see the record, or if that can't be told.
-pub(super) fn debug_is_silent(logger: &Bound<'_, PyAny>) -> Answer<()> {
+pub(super) fn debug_is_silent(logger: &Bound<'_, PyAny>) -> NativeResult<()> {
     match reaches_nobody(logger) {
         Ok(true) => Ok(()),
         Ok(false) => Err(Decline::Logging),

@@ -1,6 +1,6 @@
-//! The native functions, by the name under which a route asks for them.
+//! Table of native functions, by the name under which a route asks for them.
 //!
-//! Each takes the arguments of the original and gives its result, or declines.
+//! Each takes the arguments of the original and returns its result, or declines.
 
 mod files;
 mod logging;
@@ -15,100 +15,153 @@ mod yaml;
 mod yaml_keys;
 mod yaml_load;
 
+use std::ffi::CStr;
+
 use pyo3::ffi;
 use pyo3::prelude::*;
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
-use crate::frame::Frame;
-use crate::{errors, faults, panics};
+use crate::call_args::CallArgs;
+use crate::{errors, faults, functions, panics};
 
 /// A native function. It must not panic on purpose, and must not run Python code that could
 /// have side effects before it is sure of its answer.
-pub(crate) type Function = for<'a, 'py> fn(&Frame<'a, 'py>) -> Answer<Bound<'py, PyAny>>;
+pub(crate) type Function = for<'a, 'py> fn(&CallArgs<'a, 'py>) -> NativeResult<Bound<'py, PyAny>>;
 
 /// A native function and what is known of it.
 pub(crate) struct Native {
-    pub(crate) name: &'static std::ffi::CStr,
+    pub(crate) name: &'static CStr,
     pub(crate) function: Function,
-    /// Whether it stays within safe reach of a few nanoseconds: it neither detaches from the
-    /// interpreter nor drops references that PyO3 tracks, so the call needn't register with
-    /// PyO3 as attached.
-    pub(crate) light: bool,
+    /// The function as the C API calls it when it stands in the extension's module.
+    pub(crate) entry: ffi::PyCFunctionFastWithKeywords,
+    /// Whether a call registers the thread with PyO3 as attached; see `natives!`.
+    attaches: bool,
 }
 
 impl Native {
     /// A new reference, or why there is none; a panic is a reason, too.
     #[inline]
-    pub(crate) fn call(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
-        if self.light { self.call_caught(frame) } else { self.call_heavy(frame) }
+    pub(crate) fn call(&self, call: &CallArgs<'_, '_>) -> NativeResult<*mut ffi::PyObject> {
+        if self.attaches { self.call_attached(call) } else { self.call_caught(call) }
     }
 
-    // Apart, so that light functions don't pay for its registers.
+    // Apart, so that functions that don't attach don't pay for its registers.
     #[inline(never)]
-    fn call_heavy(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
-        Python::attach(|_| self.call_caught(frame))
+    fn call_attached(&self, call: &CallArgs<'_, '_>) -> NativeResult<*mut ffi::PyObject> {
+        Python::attach(|_| self.call_caught(call))
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a call more is a tenth of what the shortest function costs")]
-    fn call_caught(&self, frame: &Frame<'_, '_>) -> Answer<*mut ffi::PyObject> {
-        panics::caught(frame.py(), || {
-            faults::before(frame.py(), self.name);
-            let answer = (self.function)(frame)?;
+    fn call_caught(&self, call: &CallArgs<'_, '_>) -> NativeResult<*mut ffi::PyObject> {
+        panics::caught(call.py(), || {
+            faults::before(call.py(), self.name);
+            let answer = (self.function)(call)?;
             faults::pass("after", self.name);
             Ok(answer.into_ptr())
         })
     }
 }
 
+/// Makes the table of native functions, and for each of them the C function that the module has:
+/// C functions carry no data of their own.
+///
+/// The last word of a line is a contract. The interpreter calls with the GIL held, but PyO3 counts
+/// attachments itself and doesn't know of that one. Where its count is zero, a `Py` or a `PyErr`
+/// that is dropped stays in PyO3's pool until some thread attaches or detaches, with all that it
+/// refers to: later than Python's caller may expect, and perhaps never.
+///
+/// - `no_attach`: PyO3 isn't told, which saves some nanoseconds. Such a function works with `Bound`
+///   and `Borrowed` only, whose drops are the C API's own, clears errors by `gil::clear_error`,
+///   and doesn't detach: it makes no system call that can wait.
+/// - `attach`: the call is made within `Python::attach`, so all of PyO3 may be used.
 macro_rules! natives {
-    ($($name:literal => $function:path, $weight:ident;)*) => {
+    ($($name:literal => $function:path, $attachment:ident;)*) => {
         /// All native functions.
-        pub(crate) static NATIVES: &[Native] = &[$(Native {
-            name: $name,
-            function: $function,
-            light: natives!(@$weight),
-        },)*];
+        pub(crate) static NATIVES: &[&Native] = &[$({
+            static NATIVE: Native =
+                Native { name: $name, function: $function, entry, attaches: natives!(@$attachment) };
+            unsafe extern "C" fn entry(
+                _module: *mut ffi::PyObject,
+                args: *const *mut ffi::PyObject,
+                count: ffi::Py_ssize_t,
+                kwnames: *mut ffi::PyObject,
+            ) -> *mut ffi::PyObject {
+                // SAFETY: the interpreter calls with the GIL held and proper arguments.
+                unsafe { functions::call(&NATIVE, args, count, kwnames) }
+            }
+            &NATIVE
+        }),*];
     };
-    (@light) => { true };
-    (@heavy) => { false };
+    (@no_attach) => { false };
+    (@attach) => { true };
 }
 
 natives! {
-    c"base36_encode" => text::base36_encode, light;
-    c"format_float" => text::format_float, light;
-    c"truncate_long_string" => text::truncate_long_string, light;
-    // Up to SkyPilot 0.9.3 there was no `truncate_middle`.
-    c"truncate_long_string_end" => text::truncate_long_string_end, light;
-    c"read_last_n_lines" => files::read_last_n_lines, heavy;
-    c"hash_file" => files::hash_file, heavy;
-    c"estimate_fd_for_directory" => files::estimate_fd_for_directory, heavy;
-    c"find_free_port" => system::find_free_port, heavy;
-    // Up to SkyPilot 0.11.1 a busy port was not logged.
-    c"find_free_port_silent" => system::find_free_port_silent, heavy;
-    c"get_cpu_count" => system::get_cpu_count, heavy;
-    c"get_mem_size_gb" => system::get_mem_size_gb, heavy;
-    // Up to SkyPilot 0.10.0 there was no limit in bytes.
-    c"get_mem_size_gb_only" => system::get_mem_size_gb_only, heavy;
-    c"get_parallel_threads" => system::get_parallel_threads, light;
-    c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, heavy;
-    c"check_no_duplicate_keys" => yaml_keys::check_no_duplicate_keys, light;
-    c"validate_schema" => schema::validate_schema, heavy;
-    c"is_process_alive" => system::is_process_alive, heavy;
-    c"dump_yaml_str" => yaml::dump_yaml_str, light;
-    c"safe_load" => yaml_load::safe_load, heavy;
-    c"read_yaml_str" => yaml_load::read_yaml_str, heavy;
-    c"read_yaml_all_str" => yaml_load::read_yaml_all_str, heavy;
-    c"is_valid_user_hash" => users::is_valid_user_hash, light;
-    // After SkyPilot 0.14.1 a newline at the end is no longer passed over.
-    c"is_valid_user_hash_whole" => users::is_valid_user_hash_whole, light;
-    c"get_user_hash" => users::get_user_hash, heavy;
-    c"make_cluster_name_on_cloud" => users::make_cluster_name_on_cloud, heavy;
-    c"check_cluster_name_is_valid" => users::check_cluster_name_is_valid, light;
-    c"is_valid_env_var" => users::is_valid_env_var, light;
-    c"remove_color" => redact::remove_color, light;
-    c"_redact_secrets_values" => redact::redact_secrets_values, heavy;
-    c"_safe_children" => processes::safe_children, heavy;
+    // SAFETY: reads the bytes of a borrowed str; makes one str by the C API.
+    c"base36_encode" => text::base36_encode, no_attach;
+    // SAFETY: reads borrowed numbers; makes one str by the C API, whose error is cleared.
+    c"format_float" => text::format_float, no_attach;
+    // SAFETY: reads a borrowed str; gives it back, or one new str by the C API.
+    c"truncate_long_string" => text::truncate_long_string, no_attach;
+    // SAFETY: as `truncate_long_string`. Up to SkyPilot 0.9.3 there was no `truncate_middle`.
+    c"truncate_long_string_end" => text::truncate_long_string_end, no_attach;
+    // SAFETY: detaches while it reads the file; a decoder's PyErr may be dropped.
+    c"read_last_n_lines" => files::read_last_n_lines, attach;
+    // SAFETY: detaches while it reads the file; calls hashlib, whose PyErr may be dropped.
+    c"hash_file" => files::hash_file, attach;
+    // SAFETY: detaches while it reads the directory.
+    c"estimate_fd_for_directory" => files::estimate_fd_for_directory, attach;
+    // SAFETY: attributes of a logger may raise a PyErr, which is dropped.
+    c"find_free_port" => system::find_free_port, attach;
+    // SAFETY: as `find_free_port`. Up to SkyPilot 0.11.1 a busy port was not logged.
+    c"find_free_port_silent" => system::find_free_port_silent, attach;
+    // SAFETY: looks names up in dictionaries and modules, where a PyErr may be dropped.
+    c"get_cpu_count" => system::get_cpu_count, attach;
+    // SAFETY: as `get_cpu_count`.
+    c"get_mem_size_gb" => system::get_mem_size_gb, attach;
+    // SAFETY: as `get_cpu_count`. Up to SkyPilot 0.10.0 there was no limit in bytes.
+    c"get_mem_size_gb_only" => system::get_mem_size_gb_only, attach;
+    // SAFETY: reads a borrowed str; asks the kernel for what it knows without waiting; makes one int.
+    c"get_parallel_threads" => system::get_parallel_threads, no_attach;
+    // SAFETY: detaches while it reads directories; attributes of a logger may raise a PyErr.
+    c"get_max_workers_for_file_mounts" => system::get_max_workers_for_file_mounts, attach;
+    // SAFETY: reads the code points of a borrowed str; gives None.
+    c"check_no_duplicate_keys" => yaml_keys::check_no_duplicate_keys, no_attach;
+    // SAFETY: calls jsonschema's class for a schema; a PyErr of it or of a lookup may be dropped.
+    c"validate_schema" => schema::validate_schema, attach;
+    // SAFETY: reads a borrowed int; it is registered all the same, which is nothing beside its
+    // system calls.
+    c"is_process_alive" => system::is_process_alive, attach;
+    // SAFETY: walks borrowed objects of exact types; makes one str by the C API.
+    c"dump_yaml_str" => yaml::dump_yaml_str, no_attach;
+    // SAFETY: works with `Bound` alone; it is registered all the same, which is nothing beside a
+    // document, so that it may come to use more of PyO3.
+    c"safe_load" => yaml_load::safe_load, attach;
+    // SAFETY: as `safe_load`.
+    c"read_yaml_str" => yaml_load::read_yaml_str, attach;
+    // SAFETY: as `safe_load`.
+    c"read_yaml_all_str" => yaml_load::read_yaml_all_str, attach;
+    // SAFETY: reads the bytes of a borrowed str; gives one of two immortal objects.
+    c"is_valid_user_hash" => users::is_valid_user_hash, no_attach;
+    // SAFETY: as `is_valid_user_hash`. After SkyPilot 0.14.1 a newline at the end is no longer
+    // passed over.
+    c"is_valid_user_hash_whole" => users::is_valid_user_hash_whole, no_attach;
+    // SAFETY: detaches while it reads the file; lookups may raise a PyErr, which is dropped.
+    c"get_user_hash" => users::get_user_hash, attach;
+    // SAFETY: as `get_user_hash`, and attributes of a logger.
+    c"make_cluster_name_on_cloud" => users::make_cluster_name_on_cloud, attach;
+    // SAFETY: reads the bytes of a borrowed str; gives None.
+    c"check_cluster_name_is_valid" => users::check_cluster_name_is_valid, no_attach;
+    // SAFETY: reads the bytes of borrowed strs; gives one of two immortal objects.
+    c"is_valid_env_var" => users::is_valid_env_var, no_attach;
+    // SAFETY: reads a borrowed str; gives it back, or one new str by the C API. A pattern that is
+    // seen for the first time is looked at within an attachment of its own.
+    c"remove_color" => redact::remove_color, no_attach;
+    // SAFETY: makes a list, whose PyErr may be dropped.
+    c"_redact_secrets_values" => redact::redact_secrets_values, attach;
+    // SAFETY: detaches while it reads /proc; calls psutil, whose PyErr may be dropped.
+    c"_safe_children" => processes::safe_children, attach;
 }
 
 /// What an exception of Python code that a native function has called means: a decline, or, if it
@@ -123,5 +176,5 @@ fn decline_for(py: Python<'_>, error: PyErr, otherwise: Decline) -> Decline {
 
 /// The native function of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Native> {
-    NATIVES.iter().find(|native| native.name.to_bytes() == name.as_bytes())
+    NATIVES.iter().copied().find(|native| native.name.to_bytes() == name.as_bytes())
 }

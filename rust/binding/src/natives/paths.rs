@@ -6,11 +6,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 use pyo3::{Py, ffi};
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
 use super::decline_for;
+use crate::call_args::{Argument, exact_str};
 use crate::calls;
-use crate::frame::{Argument, exact_str};
 use crate::text::ascii;
 
 /// The bytes of an exact `str` or `pathlib.PosixPath`, as `os.fsencode` gives them.
@@ -18,7 +18,7 @@ use crate::text::ascii;
 /// # Errors
 /// `Type` for other types, `Value` if there is a NUL or what the file system's encoding
 /// doesn't have.
-pub(super) fn path(argument: Argument<'_, '_>) -> Answer<CString> {
+pub(super) fn path(argument: Argument<'_, '_>) -> NativeResult<CString> {
     let text = match exact_str(argument) {
         Ok(text) => text.to_owned(),
         Err(_) if is_posix_path(argument) => {
@@ -30,7 +30,7 @@ pub(super) fn path(argument: Argument<'_, '_>) -> Answer<CString> {
 }
 
 /// The bytes of a `str`, as `os.fsencode` gives them.
-pub(super) fn encode(text: &Bound<'_, PyString>) -> Answer<CString> {
+pub(super) fn encode(text: &Bound<'_, PyString>) -> NativeResult<CString> {
     let py = text.py();
     if let Some(bytes) = ascii(text.as_borrowed()) {
         return CString::new(bytes).map_err(|_| Decline::Value);

@@ -6,11 +6,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyList};
 use sky_rs_core::process_tree::snapshot;
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
 use super::decline_for;
+use crate::call_args::{Argument, CallArgs, exact_i64, required};
 use crate::calls;
-use crate::frame::{Argument, Frame, exact_i64, required};
 
 /// Whether some process may not be looked at. The original then logs, and walks for itself;
 /// to find that out first would only cost time.
@@ -29,7 +29,7 @@ impl<'py> Psutil<'_, 'py> {
     ///
     /// # Errors
     /// `Os` for other exceptions.
-    fn process(&self, pid: u32) -> Answer<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+    fn process(&self, pid: u32) -> NativeResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
         let py = self.process.py();
         let pid = PyInt::new(py, pid).into_any();
         let made = calls::call(self.process, [&pid]).and_then(|process| {
@@ -47,14 +47,14 @@ impl<'py> Psutil<'_, 'py> {
 
 /// Context: `psutil.Process`, `psutil.NoSuchProcess` and `psutil.ZombieProcess`, the module's
 /// dictionary, and the function that it must have as `_ppid_map`.
-pub(super) fn safe_children<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
-    let [process] = frame.bind(["process"], 1)?;
+pub(super) fn safe_children<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
+    let [process] = call.bind(["process"], 1)?;
     let process = required(process)?.to_owned();
-    let context = |index| frame.context(index).ok_or(Decline::Platform);
+    let context = |index| call.context(index).ok_or(Decline::Platform);
     let psutil = Psutil { process: context(0)?, no_such_process: context(1)?, zombie_process: context(2)? };
     let ppid_map = context(3)?.cast::<PyDict>().map_err(|_| Decline::Platform)?.get_item(intern!(py, "_ppid_map"));
-    if !ppid_map.ok().flatten().is_some_and(|found| frame.context(4).is_some_and(|expected| found.is(expected))) {
+    if !ppid_map.ok().flatten().is_some_and(|found| call.context(4).is_some_and(|expected| found.is(expected))) {
         return Err(Decline::Guard);
     }
     is_plain(process.as_borrowed(), psutil.process)?;
@@ -90,7 +90,7 @@ pub(super) fn safe_children<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
 }
 
 /// Makes sure of an exact `psutil.Process` that nobody has given methods of its own.
-fn is_plain(process: Argument<'_, '_>, class: &Bound<'_, PyAny>) -> Answer<()> {
+fn is_plain(process: Argument<'_, '_>, class: &Bound<'_, PyAny>) -> NativeResult<()> {
     let py = process.py();
     if !process.get_type().is(class) {
         return Err(Decline::Type);

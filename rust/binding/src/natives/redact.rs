@@ -6,19 +6,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{Borrowed, ffi, intern};
 use sky_rs_core::redact::{Unit, around_value, without_color};
-use sky_rs_core::room::room_for;
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::reserve::ensure_available;
+use sky_rs_core::{Decline, NativeResult};
 
-use crate::frame::{Frame, exact_i64, exact_str, required};
+use crate::call_args::{CallArgs, exact_i64, exact_str, required};
 use crate::gil::GilBound;
 use crate::text::{Units, ascii, from_ascii, from_kind, units};
 
 /// Context: the compiled expression, and the type of such.
-pub(super) fn remove_color<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
-    let [text] = frame.bind(["s"], 1)?;
+pub(super) fn remove_color<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
+    let [text] = call.bind(["s"], 1)?;
     let text = exact_str(required(text)?)?;
-    if let (Some(pattern), Some(kind)) = (frame.context(0), frame.context(1)) {
+    if let (Some(pattern), Some(kind)) = (call.context(0), call.context(1)) {
         is_color_pattern(pattern, kind)?;
     }
     make_room(text)?;
@@ -36,25 +36,37 @@ pub(super) fn remove_color<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyA
 }
 
 /// Makes sure of the memory for a copy of the text.
-fn make_room(text: Borrowed<'_, '_, PyString>) -> Answer<()> {
+fn make_room(text: Borrowed<'_, '_, PyString>) -> NativeResult<()> {
     match units(text) {
-        Units::Ascii(units) | Units::Latin1(units) => room_for(size_of_val(units)),
-        Units::Ucs2(units) => room_for(size_of_val(units)),
-        Units::Ucs4(units) => room_for(size_of_val(units)),
+        Units::Ascii(units) | Units::Latin1(units) => ensure_available(size_of_val(units)),
+        Units::Ucs2(units) => ensure_available(size_of_val(units)),
+        Units::Ucs4(units) => ensure_available(size_of_val(units)),
     }
 }
 
 /// Makes sure that the module's pattern is the one that this code was written for.
-fn is_color_pattern(pattern: &Bound<'_, PyAny>, kind: &Bound<'_, PyAny>) -> Answer<()> {
-    /// `re.UNICODE`, which every `str` pattern has.
-    const FLAGS: i64 = 32;
+fn is_color_pattern(pattern: &Bound<'_, PyAny>, kind: &Bound<'_, PyAny>) -> NativeResult<()> {
     /// The one that was found to be right last; patterns don't change.
     static KNOWN: GilBound<RefCell<Option<Py<PyAny>>>> = GilBound::new(RefCell::new(None));
-    let py = pattern.py();
-    let known = KNOWN.get(py);
+    let known = KNOWN.get(pattern.py());
     if known.try_borrow().is_ok_and(|known| known.as_ref().is_some_and(|known| known.is(pattern))) {
         return Ok(());
     }
+    // References and errors of PyO3 are dropped below.
+    Python::attach(|_| {
+        examine_pattern(pattern, kind)?;
+        if let Ok(mut known) = known.try_borrow_mut() {
+            *known = Some(pattern.clone().unbind());
+        }
+        Ok(())
+    })
+}
+
+#[cold]
+fn examine_pattern(pattern: &Bound<'_, PyAny>, kind: &Bound<'_, PyAny>) -> NativeResult<()> {
+    /// `re.UNICODE`, which every `str` pattern has.
+    const FLAGS: i64 = 32;
+    let py = pattern.py();
     if !pattern.get_type().is(kind) {
         return Err(Decline::Platform);
     }
@@ -65,17 +77,14 @@ fn is_color_pattern(pattern: &Bound<'_, PyAny>, kind: &Bound<'_, PyAny>) -> Answ
     if !same || exact_i64(flags.as_borrowed())? != FLAGS {
         return Err(Decline::Platform);
     }
-    if let Ok(mut known) = known.try_borrow_mut() {
-        *known = Some(pattern.clone().unbind());
-    }
     Ok(())
 }
 
-pub(super) fn redact_secrets_values<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+pub(super) fn redact_secrets_values<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
     const OPTION: &[u8] = b"--secret";
     const WITH_VALUE: &[u8] = b"--secret=";
-    let py = frame.py();
-    let [arguments] = frame.bind(["argv"], 1)?;
+    let py = call.py();
+    let [arguments] = call.bind(["argv"], 1)?;
     let arguments = required(arguments)?.cast_exact::<PyList>().map_err(|_| Decline::Type)?;
     let mut result: Vec<Bound<'py, PyAny>> = Vec::with_capacity(arguments.len());
     let mut expects_value = false;
@@ -108,7 +117,7 @@ fn starts_with(text: Borrowed<'_, '_, PyString>, prefix: &[u8]) -> bool {
 }
 
 /// The text with what follows the first equals sign, to the end of that line, replaced.
-fn redacted<'py>(text: Borrowed<'_, 'py, PyString>, skip: usize) -> Answer<Bound<'py, PyAny>> {
+fn redacted<'py>(text: Borrowed<'_, 'py, PyString>, skip: usize) -> NativeResult<Bound<'py, PyAny>> {
     const MARK: &[u8] = b"=<redacted>";
     fn wide<T: Unit>((key, rest): (&[T], &[T])) -> Vec<T> {
         let mut joined = Vec::with_capacity(key.len() + MARK.len() + rest.len());

@@ -8,9 +8,9 @@ use pyo3::types::{PyDict, PyFunction, PyList, PyString};
 use pyo3::{Borrowed, ffi};
 use sky_rs_core::schema::value::{List, Object, Text, Value, View};
 use sky_rs_core::schema::{Patterns, is_valid};
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
-use crate::frame::{Argument, Frame, exact_i64, plain_truth, required};
+use crate::call_args::{Argument, CallArgs, exact_i64, plain_truth, required};
 use crate::gil::{GilBound, clear_error};
 use crate::text::{Units, ascii, length, units};
 
@@ -21,30 +21,30 @@ const GET_VALIDATOR: usize = 0;
 const VALIDATOR: usize = 1;
 const CONFIG: usize = 2;
 
-pub(super) fn validate_schema<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
+pub(super) fn validate_schema<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
     // What a message would start with isn't looked at if there is none.
-    let [instance, schema, _, skip_none] = frame.bind(["obj", "schema", "err_msg_prefix", "skip_none"], 2)?;
+    let [instance, schema, _, skip_none] = call.bind(["obj", "schema", "err_msg_prefix", "skip_none"], 2)?;
     let (instance, schema) = (required(instance)?, required(schema)?);
     let skip_none = skip_none.map_or(Ok(true), plain_truth)?;
-    if !is_surely_valid(frame, instance, schema, skip_none)? {
+    if !is_surely_valid(call, instance, schema, skip_none)? {
         return Err(Decline::Value);
     }
-    known_validator(frame)?;
+    known_validator(call)?;
     Ok(py.None().into_bound(py))
 }
 
 fn is_surely_valid<'py>(
-    frame: &Frame<'_, 'py>,
+    call: &CallArgs<'_, 'py>,
     instance: Argument<'_, 'py>,
     schema: Argument<'_, 'py>,
     skip_none: bool,
-) -> Answer<bool> {
+) -> NativeResult<bool> {
     let kept = match instance.cast_exact::<PyDict>() {
         Ok(members) if skip_none => without_none(members)?,
         Ok(_) => None,
         // Of others `skip_none` asks for their items.
-        Err(_) => match config(frame, instance)? {
+        Err(_) => match config(call, instance)? {
             Some(members) if skip_none => Some(without_none(members.as_borrowed())?.unwrap_or(members)),
             Some(members) => Some(members),
             None if skip_none => return Err(Decline::Type),
@@ -52,14 +52,14 @@ fn is_surely_valid<'py>(
         },
     };
     let instance = kept.as_ref().map_or(instance, |kept| kept.as_any().as_borrowed());
-    let mut patterns = PATTERNS.get(frame.py()).try_borrow_mut().map_err(|_| Decline::Platform)?;
+    let mut patterns = PATTERNS.get(call.py()).try_borrow_mut().map_err(|_| Decline::Platform)?;
     Ok(is_valid(Item(instance), Item(schema), &mut patterns))
 }
 
 /// From SkyPilot 0.14.1 on the class of validators is kept by `functools.lru_cache`, which may
 /// be told to make another one; before, each call makes its own.
-fn known_validator(frame: &Frame<'_, '_>) -> Answer<()> {
-    let (Some(get), Some(expected)) = (frame.context(GET_VALIDATOR), frame.context(VALIDATOR)) else {
+fn known_validator(call: &CallArgs<'_, '_>) -> NativeResult<()> {
+    let (Some(get), Some(expected)) = (call.context(GET_VALIDATOR), call.context(VALIDATOR)) else {
         return Ok(());
     };
     if get.is_exact_instance_of::<PyFunction>() {
@@ -68,13 +68,13 @@ fn known_validator(frame: &Frame<'_, '_>) -> Answer<()> {
     match crate::calls::call(get, []) {
         Ok(found) if found.is(expected) => Ok(()),
         Ok(_) => Err(Decline::Guard),
-        Err(error) => Err(super::decline_for(frame.py(), error, Decline::Guard)),
+        Err(error) => Err(super::decline_for(call.py(), error, Decline::Guard)),
     }
 }
 
 /// A copy of SkyPilot's `Config` as a plain dictionary; the class adds methods of its own only.
-fn config<'py>(frame: &Frame<'_, 'py>, instance: Argument<'_, 'py>) -> Answer<Option<Bound<'py, PyDict>>> {
-    if !frame.context(CONFIG).is_some_and(|config| instance.get_type().is(config)) {
+fn config<'py>(call: &CallArgs<'_, 'py>, instance: Argument<'_, 'py>) -> NativeResult<Option<Bound<'py, PyDict>>> {
+    if !call.context(CONFIG).is_some_and(|config| instance.get_type().is(config)) {
         return Ok(None);
     }
     if has_attributes(instance) {
@@ -97,7 +97,7 @@ fn has_attributes(object: Argument<'_, '_>) -> bool {
 }
 
 /// `{k: v for k, v in obj.items() if v is not None}`, or nothing where that is the same.
-fn without_none<'py>(members: Borrowed<'_, 'py, PyDict>) -> Answer<Option<Bound<'py, PyDict>>> {
+fn without_none<'py>(members: Borrowed<'_, 'py, PyDict>) -> NativeResult<Option<Bound<'py, PyDict>>> {
     let all = Item(members);
     if all.entries().all(|(_, value)| !value.0.is_none()) {
         return Ok(None);

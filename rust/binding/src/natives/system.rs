@@ -7,33 +7,36 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyString};
-use sky_rs_core::{Answer, Decline, cgroup, cpu, memory, port, process, workers};
+use sky_rs_core::{Decline, NativeResult, cgroup, cpu, memory, port, process, workers};
 
 use super::files::count_entries;
 use super::logging::debug_is_silent;
 use super::paths::encode;
-use crate::frame::{Argument, Frame, exact_i64, exact_str, optional_str, required};
+use crate::call_args::{Argument, CallArgs, exact_i64, exact_str, optional_str, required};
 use crate::text::ascii;
 
-fn integer(py: Python<'_>, value: i64) -> Answer<Bound<'_, PyAny>> {
+fn integer(py: Python<'_>, value: i64) -> NativeResult<Bound<'_, PyAny>> {
     Ok(value.into_pyobject(py).map_err(|_| Decline::Value)?.into_any())
 }
 
 /// Context: the logger of the original's module.
-pub(super) fn find_free_port<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let logger = frame.context(0);
-    free_port(frame, || logger.map_or(Ok(()), debug_is_silent))
+pub(super) fn find_free_port<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let logger = call.context(0);
+    free_port(call, || logger.map_or(Ok(()), debug_is_silent))
 }
 
-pub(super) fn find_free_port_silent<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    free_port(frame, || Ok(()))
+pub(super) fn find_free_port_silent<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    free_port(call, || Ok(()))
 }
 
 /// `may_skip_log` is asked at the first busy port: each one costs the original a log record.
-fn free_port<'py>(frame: &Frame<'_, 'py>, may_skip_log: impl Fn() -> Answer<()>) -> Answer<Bound<'py, PyAny>> {
+fn free_port<'py>(
+    call: &CallArgs<'_, 'py>,
+    may_skip_log: impl Fn() -> NativeResult<()>,
+) -> NativeResult<Bound<'py, PyAny>> {
     const SIGNALS_EVERY: u16 = 1024;
-    let py = frame.py();
-    let [start] = frame.bind(["start_port"], 1)?;
+    let py = call.py();
+    let [start] = call.bind(["start_port"], 1)?;
     let start = u16::try_from(exact_i64(required(start)?)?).map_err(|_| Decline::Value)?;
     let free = port::first_free(start, |busy| {
         if busy == start {
@@ -56,15 +59,15 @@ pub(super) use variable;
 /// Reads a variable from the dictionary behind `os.environ`: context 0, or the environment
 /// of the moment where the function is called without a route.
 pub(super) fn environment<'py>(
-    frame: &Frame<'_, 'py>,
+    call: &CallArgs<'_, 'py>,
     name: &Bound<'py, PyBytes>,
-) -> Answer<Option<Bound<'py, PyAny>>> {
+) -> NativeResult<Option<Bound<'py, PyAny>>> {
     let get = |data: &Bound<'py, PyAny>| {
         data.cast::<PyDict>().map_err(|_| Decline::Platform)?.get_item(name).map_err(|_| Decline::Platform)
     };
-    match frame.context(0) {
+    match call.context(0) {
         Some(data) => get(data),
-        None => get(&present_environment(frame.py()).map_err(|_| Decline::Platform)?),
+        None => get(&present_environment(call.py()).map_err(|_| Decline::Platform)?),
     }
 }
 
@@ -74,7 +77,7 @@ fn present_environment(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// `float(text)`, by CPython's own parser.
-fn parse_float<'py>(text: &Bound<'py, PyAny>) -> Answer<Bound<'py, PyFloat>> {
+fn parse_float<'py>(text: &Bound<'py, PyAny>) -> NativeResult<Bound<'py, PyFloat>> {
     let py = text.py();
     // Beyond ASCII, float() of the text isn't float() of its bytes.
     if !text.cast::<PyBytes>().is_ok_and(|bytes| bytes.as_bytes().is_ascii()) {
@@ -86,10 +89,10 @@ fn parse_float<'py>(text: &Bound<'py, PyAny>) -> Answer<Bound<'py, PyFloat>> {
 }
 
 /// Context: the dictionary behind `os.environ`.
-pub(super) fn get_cpu_count<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let py = frame.py();
-    let [] = frame.bind([], 0)?;
-    if let Some(limit) = environment(frame, variable!(py, b"SKYPILOT_POD_CPU_CORE_LIMIT"))? {
+pub(super) fn get_cpu_count<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let py = call.py();
+    let [] = call.bind([], 0)?;
+    if let Some(limit) = environment(call, variable!(py, b"SKYPILOT_POD_CPU_CORE_LIMIT"))? {
         let limit = parse_float(&limit)?;
         // SAFETY: `limit` is a float; the call gives a new int, or null with an error set
         // (infinities and NaN).
@@ -111,45 +114,45 @@ pub(super) fn get_cpu_count<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
 }
 
 /// `os.cpu_count()`.
-fn online() -> Answer<i64> {
+fn online() -> NativeResult<i64> {
     // SAFETY: sysconf(3) takes any name.
     let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
     if count < 1 { Err(Decline::Platform) } else { Ok(count) }
 }
 
 /// Context: the dictionary behind `os.environ`.
-pub(super) fn get_mem_size_gb<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    memory_size(frame, true)
+pub(super) fn get_mem_size_gb<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    memory_size(call, true)
 }
 
 /// Context: the dictionary behind `os.environ`.
-pub(super) fn get_mem_size_gb_only<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    memory_size(frame, false)
+pub(super) fn get_mem_size_gb_only<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    memory_size(call, false)
 }
 
-fn memory_size<'py>(frame: &Frame<'_, 'py>, bytes_too: bool) -> Answer<Bound<'py, PyAny>> {
+fn memory_size<'py>(call: &CallArgs<'_, 'py>, bytes_too: bool) -> NativeResult<Bound<'py, PyAny>> {
     const GIBIBYTE: f64 = 1_073_741_824.0;
-    let py = frame.py();
-    let [] = frame.bind([], 0)?;
-    if let Some(limit) = environment(frame, variable!(py, b"SKYPILOT_POD_MEMORY_GB_LIMIT"))? {
+    let py = call.py();
+    let [] = call.bind([], 0)?;
+    if let Some(limit) = environment(call, variable!(py, b"SKYPILOT_POD_MEMORY_GB_LIMIT"))? {
         return Ok(parse_float(&limit)?.into_any());
     }
-    if bytes_too && let Some(limit) = environment(frame, variable!(py, b"SKYPILOT_POD_MEMORY_BYTES_LIMIT"))? {
+    if bytes_too && let Some(limit) = environment(call, variable!(py, b"SKYPILOT_POD_MEMORY_BYTES_LIMIT"))? {
         return Ok(PyFloat::new(py, parse_float(&limit)?.value() / GIBIBYTE).into_any());
     }
     let size = memory::gibibytes(memory::total()?, cgroup::memory_limit()?)?;
     Ok(PyFloat::new(py, size).into_any())
 }
 
-pub(super) fn get_parallel_threads<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [cloud] = frame.bind(["cloud_str"], 0)?;
-    integer(frame.py(), parallel_threads(cloud)?)
+pub(super) fn get_parallel_threads<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [cloud] = call.bind(["cloud_str"], 0)?;
+    integer(call.py(), parallel_threads(cloud)?)
 }
 
 /// So many processors make no difference to the number of threads.
 const FEW: i64 = 5;
 
-fn parallel_threads(cloud: Option<Argument<'_, '_>>) -> Answer<i64> {
+fn parallel_threads(cloud: Option<Argument<'_, '_>>) -> NativeResult<i64> {
     let name = match optional_str(cloud)? {
         None => None,
         Some(name) => Some(ascii(name).ok_or(Decline::Value)?),
@@ -174,10 +177,10 @@ fn possible() -> i64 {
 }
 
 /// Context: the logger, and the globals of the original's module.
-pub(super) fn get_max_workers_for_file_mounts<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+pub(super) fn get_max_workers_for_file_mounts<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
     const LOW: i64 = 1024;
-    let py = frame.py();
-    let [mounts, cloud] = frame.bind(["common_file_mounts", "cloud_str"], 1)?;
+    let py = call.py();
+    let [mounts, cloud] = call.bind(["common_file_mounts", "cloud_str"], 1)?;
     let mounts = required(mounts)?;
     if !mounts.is_exact_instance_of::<PyDict>() {
         return Err(Decline::Type);
@@ -185,10 +188,10 @@ pub(super) fn get_max_workers_for_file_mounts<'py>(frame: &Frame<'_, 'py>) -> An
     let mounts = mounts.cast::<PyDict>().map_err(|_| Decline::Type)?;
     let threads = parallel_threads(cloud)?;
     let fd_limit = workers::fd_limit()?;
-    if fd_limit < LOW && !low_limit_was_reported(frame.context(1)) {
+    if fd_limit < LOW && !low_limit_was_reported(call.context(1)) {
         return Err(Decline::Logging);
     }
-    if let Some(logger) = frame.context(0) {
+    if let Some(logger) = call.context(0) {
         debug_is_silent(logger)?;
     }
 
@@ -212,11 +215,11 @@ fn low_limit_was_reported(globals: Option<&Bound<'_, PyAny>>) -> bool {
         .is_some_and(|shown| shown.cast::<PyBool>().is_ok_and(PyBoolMethods::is_true))
 }
 
-pub(super) fn is_process_alive<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [pid] = frame.bind(["pid"], 1)?;
+pub(super) fn is_process_alive<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [pid] = call.bind(["pid"], 1)?;
     let pid = exact_i64(required(pid)?)?;
     // psutil raises for negative numbers, and knows the range of a pid_t.
     let pid = u32::try_from(pid).ok().filter(|pid| i32::try_from(*pid).is_ok()).ok_or(Decline::Value)?;
     let alive = process::is_alive(pid)?;
-    Ok(PyBool::new(frame.py(), alive).to_owned().into_any())
+    Ok(PyBool::new(call.py(), alive).to_owned().into_any())
 }

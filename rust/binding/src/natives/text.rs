@@ -5,23 +5,23 @@ use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use pyo3::{ffi, intern};
 use sky_rs_core::truncate::{Cut, end, middle};
-use sky_rs_core::{Answer, Decline, base36, float_format};
+use sky_rs_core::{Decline, NativeResult, base36, float_format};
 
-use crate::frame::{Argument, Frame, exact_f64, exact_i64, exact_str, plain_truth, required};
+use crate::call_args::{Argument, CallArgs, exact_f64, exact_i64, exact_str, plain_truth, required};
 use crate::gil::clear_error;
 use crate::text::{Units, ascii, cut, from_ascii, length, units};
 
-pub(super) fn base36_encode<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [text] = frame.bind(["hex_str"], 1)?;
+pub(super) fn base36_encode<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [text] = call.bind(["hex_str"], 1)?;
     // Beyond ASCII, int() knows further digits and white space.
     let text = ascii(exact_str(required(text)?)?).ok_or(Decline::Value)?;
-    base36::encode(text, |digits| from_ascii(frame.py(), [digits]))
+    base36::encode(text, |digits| from_ascii(call.py(), [digits]))
 }
 
-pub(super) fn format_float<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [number, precision] = frame.bind(["num", "precision"], 1)?;
+pub(super) fn format_float<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [number, precision] = call.bind(["num", "precision"], 1)?;
     let number = required(number)?;
-    let py = frame.py();
+    let py = call.py();
     if let Ok(number) = exact_f64(number) {
         let precision = match precision {
             None => 1,
@@ -43,7 +43,7 @@ pub(super) fn format_float<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyA
 
 /// `str(number)` of an int beyond 64 bits.
 #[cold]
-fn long_integer<'py>(number: Argument<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
+fn long_integer<'py>(number: Argument<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
     let py = number.py();
     // SAFETY: the object is live; the call gives a new reference, or null with an error set
     // (an integer of more digits than Python prints).
@@ -54,13 +54,13 @@ fn long_integer<'py>(number: Argument<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
     })
 }
 
-pub(super) fn truncate_long_string<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [text, max_length, in_middle] = frame.bind(["s", "max_length", "truncate_middle"], 1)?;
+pub(super) fn truncate_long_string<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [text, max_length, in_middle] = call.bind(["s", "max_length", "truncate_middle"], 1)?;
     truncate(text, max_length, in_middle)
 }
 
-pub(super) fn truncate_long_string_end<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [text, max_length] = frame.bind(["s", "max_length"], 1)?;
+pub(super) fn truncate_long_string_end<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [text, max_length] = call.bind(["s", "max_length"], 1)?;
     truncate(text, max_length, None)
 }
 
@@ -69,7 +69,7 @@ fn truncate<'py>(
     text: Option<Argument<'_, 'py>>,
     max_length: Option<Argument<'_, 'py>>,
     in_middle: Option<Argument<'_, 'py>>,
-) -> Answer<Bound<'py, PyAny>> {
+) -> NativeResult<Bound<'py, PyAny>> {
     let text = exact_str(required(text)?)?;
     let max_length = match max_length {
         None => 35,

@@ -4,9 +4,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use pyo3::{Borrowed, ffi};
 use sky_rs_core::yaml_dump::{Document, Stream, Text};
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
-use crate::frame::{Argument, Frame, exact_f64, exact_i64, required};
+use crate::call_args::{Argument, CallArgs, exact_f64, exact_i64, required};
 use crate::gil::clear_error;
 use crate::text::{Units, ascii, from_ascii, units};
 
@@ -16,10 +16,10 @@ const MAX_DEPTH: usize = 64;
 const RECURSION_LIMIT: i32 = 1000;
 
 /// Context: the lists of implicit resolvers, each followed by a tuple of what it must hold.
-pub(super) fn dump_yaml_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, PyAny>> {
-    let [config] = frame.bind(["config"], 1)?;
+pub(super) fn dump_yaml_str<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [config] = call.bind(["config"], 1)?;
     let config = required(config)?;
-    if let Some(resolvers) = frame.context(0) {
+    if let Some(resolvers) = call.context(0) {
         check_lists(resolvers)?;
     }
     check_recursion_limit()?;
@@ -35,22 +35,22 @@ pub(super) fn dump_yaml_str<'py>(frame: &Frame<'_, 'py>) -> Answer<Bound<'py, Py
         add(&mut document, config, 0)?;
         write(&mut stream, &document)?;
     }
-    from_ascii(frame.py(), [&stream.finish()])
+    from_ascii(call.py(), [&stream.finish()])
 }
 
-fn write(stream: &mut Stream, document: &Document<'_>) -> Answer<()> {
+fn write(stream: &mut Stream, document: &Document<'_>) -> NativeResult<()> {
     stream.make_room(document.written())?;
     stream.document(document);
     Ok(())
 }
 
-pub(super) fn check_recursion_limit() -> Answer<()> {
+pub(super) fn check_recursion_limit() -> NativeResult<()> {
     // SAFETY: the call reads a number of the interpreter.
     if unsafe { ffi::Py_GetRecursionLimit() } < RECURSION_LIMIT { Err(Decline::Platform) } else { Ok(()) }
 }
 
 /// Lists have no versions, and `add_implicit_resolver` appends to them in place.
-pub(super) fn check_lists(snapshot: &Bound<'_, PyAny>) -> Answer<()> {
+pub(super) fn check_lists(snapshot: &Bound<'_, PyAny>) -> NativeResult<()> {
     let snapshot = snapshot.cast::<PyTuple>().map_err(|_| Decline::Guard)?;
     let count = snapshot.len();
     for at in (0..count - count % 2).step_by(2) {
@@ -80,12 +80,12 @@ fn index(at: usize) -> ffi::Py_ssize_t {
 
 /// Adds an object and all that it holds. No Python code runs meanwhile, so that nothing changes
 /// and all of it lives on.
-fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) -> Answer<()> {
+fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) -> NativeResult<()> {
     if let Ok(text) = object.cast_exact::<PyString>() {
         document.text(match units(text) {
-            Units::Ascii(units) | Units::Latin1(units) => Text::One(units),
-            Units::Ucs2(units) => Text::Two(units),
-            Units::Ucs4(units) => Text::Four(units),
+            Units::Ascii(units) | Units::Latin1(units) => Text::Ucs1(units),
+            Units::Ucs2(units) => Text::Ucs2(units),
+            Units::Ucs4(units) => Text::Ucs4(units),
         });
     } else if let Ok(mapping) = object.cast_exact::<PyDict>() {
         if !is_known(document, object, depth)? {
@@ -122,7 +122,7 @@ fn add<'a>(document: &mut Document<'a>, object: Argument<'a, '_>, depth: usize) 
 }
 
 /// A tuple is written as a list; the empty one is never an alias.
-fn add_tuple<'a>(document: &mut Document<'a>, tuple: Argument<'a, '_>, count: usize, depth: usize) -> Answer<()> {
+fn add_tuple<'a>(document: &mut Document<'a>, tuple: Argument<'a, '_>, count: usize, depth: usize) -> NativeResult<()> {
     if count == 0 {
         document.sequence(0, None);
         return Ok(());
@@ -141,7 +141,7 @@ fn add_tuple<'a>(document: &mut Document<'a>, tuple: Argument<'a, '_>, count: us
 }
 
 /// Whether a collection is in the document already, where an alias was added.
-fn is_known(document: &mut Document<'_>, object: Argument<'_, '_>, depth: usize) -> Answer<bool> {
+fn is_known(document: &mut Document<'_>, object: Argument<'_, '_>, depth: usize) -> NativeResult<bool> {
     if document.alias(object.as_ptr() as usize) {
         return Ok(true);
     }
@@ -159,8 +159,8 @@ fn identity(object: Argument<'_, '_>, depth: usize) -> Option<usize> {
 
 fn each_item<'a, 'py>(
     list: Borrowed<'a, 'py, PyList>,
-    mut visit: impl FnMut(Argument<'a, 'py>) -> Answer<()>,
-) -> Answer<()> {
+    mut visit: impl FnMut(Argument<'a, 'py>) -> NativeResult<()>,
+) -> NativeResult<()> {
     for at in 0..list.len() {
         // SAFETY: the list has that many items and keeps them alive: nothing changes it during
         // the visits.
@@ -171,8 +171,8 @@ fn each_item<'a, 'py>(
 
 fn each_entry<'a, 'py>(
     mapping: Borrowed<'a, 'py, PyDict>,
-    mut visit: impl FnMut(Argument<'a, 'py>, Argument<'a, 'py>) -> Answer<()>,
-) -> Answer<()> {
+    mut visit: impl FnMut(Argument<'a, 'py>, Argument<'a, 'py>) -> NativeResult<()>,
+) -> NativeResult<()> {
     let mut position = 0;
     let mut key = std::ptr::null_mut();
     let mut value = std::ptr::null_mut();
@@ -186,7 +186,7 @@ fn each_entry<'a, 'py>(
 
 /// An `int` beyond 64 bits, by `str`.
 #[cold]
-fn add_long_integer(document: &mut Document<'_>, number: Argument<'_, '_>) -> Answer<()> {
+fn add_long_integer(document: &mut Document<'_>, number: Argument<'_, '_>) -> NativeResult<()> {
     let py = number.py();
     // SAFETY: the object is live; the call gives a new reference, or null with an error set
     // (an integer of more digits than Python prints).
@@ -201,7 +201,7 @@ fn add_long_integer(document: &mut Document<'_>, number: Argument<'_, '_>) -> An
 }
 
 /// A `float`, by `repr`.
-fn add_float(document: &mut Document<'_>, number: f64) -> Answer<()> {
+fn add_float(document: &mut Document<'_>, number: f64) -> NativeResult<()> {
     // SAFETY: asks for what `float.__repr__` asks for; the text ends with a zero and is freed
     // as the interpreter has it.
     unsafe {

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::os::unix::ffi::OsStrExt as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sky_rs_core::{base36, cgroup, cpu, directory, file, float_format, limits, memory, port, process, tail, truncate};
+use sky_rs_core::{base36, cgroup, cpu, directory, file, float_format, floors, memory, port, process, tail, truncate};
 
 fn path(path: &std::path::Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).expect("no NUL")
@@ -63,7 +63,7 @@ fn files(criterion: &mut Criterion) {
                 Ok::<_, sky_rs_core::Decline>(bytes)
             });
         });
-        group.bench_function(format!("{lines}, limit"), |bench| bench.iter(|| limits::read_end(&log, lines * 330)));
+        group.bench_function(format!("{lines}, limit"), |bench| bench.iter(|| floors::read_end(&log, lines * 330)));
     }
     group.finish();
 
@@ -75,7 +75,7 @@ fn files(criterion: &mut Criterion) {
     }
     let mount = path(&mount);
     group.bench_function("entries", |bench| bench.iter(|| directory::entries(&mount)));
-    group.bench_function("limit", |bench| bench.iter(|| limits::list(&mount)));
+    group.bench_function("limit", |bench| bench.iter(|| floors::list(&mount)));
     group.finish();
 }
 
@@ -83,24 +83,24 @@ fn system(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("processors");
     group.bench_function("affinity", |bench| bench.iter(cpu::affinity));
     group.bench_function("cgroup", |bench| bench.iter(cgroup::cpu_limit));
-    group.bench_function("limit", |bench| bench.iter(limits::processors));
+    group.bench_function("limit", |bench| bench.iter(floors::processors));
     group.finish();
 
     let mut group = criterion.benchmark_group("memory");
     group.bench_function("total", |bench| bench.iter(memory::total));
     group.bench_function("cgroup", |bench| bench.iter(cgroup::memory_limit));
-    group.bench_function("limit", |bench| bench.iter(limits::memory));
+    group.bench_function("limit", |bench| bench.iter(floors::memory));
     group.finish();
 
     let mut group = criterion.benchmark_group("is_process_alive");
     group.bench_function("one", |bench| bench.iter(|| process::is_alive(black_box(1))));
     group.bench_function("none", |bench| bench.iter(|| process::is_alive(black_box(u32::MAX))));
-    group.bench_function("limit", |bench| bench.iter(|| limits::open_close(c"/proc/1/stat")));
+    group.bench_function("limit", |bench| bench.iter(|| floors::open_close(c"/proc/1/stat")));
     group.finish();
 
     let mut group = criterion.benchmark_group("find_free_port");
     group.bench_function("free", |bench| bench.iter(|| port::first_free(black_box(30001), |_| Ok(()))));
-    group.bench_function("limit", |bench| bench.iter(|| limits::bind_port(30001)));
+    group.bench_function("limit", |bench| bench.iter(|| floors::bind_port(30001)));
     group.finish();
 }
 

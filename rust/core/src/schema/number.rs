@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::Unsure;
+use super::Undecided;
 use super::value::{Value, View};
 
 /// Integers up to this size are floats as well, without loss.
@@ -18,17 +18,17 @@ pub(super) enum Number {
 impl Number {
     /// The number that a value is: none if it is no number, unsure if it is a large one.
     #[inline]
-    pub(super) fn of<V: Value>(value: V) -> Result<Option<Self>, Unsure> {
+    pub(super) fn of<V: Value>(value: V) -> Result<Option<Self>, Undecided> {
         Ok(match value.view() {
-            View::Int => Some(Self::Int(value.integer().ok_or(Unsure)?)),
+            View::Int => Some(Self::Int(value.integer().ok_or(Undecided)?)),
             View::Float(float) => Some(Self::Float(float)),
-            View::Other => return Err(Unsure),
+            View::Other => return Err(Undecided),
             _ => None,
         })
     }
 
     /// The order of two numbers; `None` with a NaN, which is neither less nor more nor equal.
-    pub(super) fn compare(self, other: Self) -> Result<Option<Ordering>, Unsure> {
+    pub(super) fn compare(self, other: Self) -> Result<Option<Ordering>, Undecided> {
         match (self, other) {
             (Self::Int(first), Self::Int(second)) => Ok(Some(first.cmp(&second))),
             (Self::Float(first), Self::Float(second)) => Ok(first.partial_cmp(&second)),
@@ -38,9 +38,9 @@ impl Number {
     }
 }
 
-fn exact(integer: i64) -> Result<f64, Unsure> {
+fn exact(integer: i64) -> Result<f64, Undecided> {
     #[expect(clippy::cast_precision_loss, reason = "there is none up to this size")]
-    if integer.unsigned_abs() <= EXACT { Ok(integer as f64) } else { Err(Unsure) }
+    if integer.unsigned_abs() <= EXACT { Ok(integer as f64) } else { Err(Undecided) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! backreferences, no assertions but `^` and `$`, nothing repeated that may be empty. Whether
 //! such a pattern is found anywhere is then a question about its language alone.
 
-use super::Unsure;
+use super::Undecided;
 
 /// Longer programs aren't made: repetitions are written out.
 const MAX_PROGRAM: usize = 4096;
@@ -278,13 +278,13 @@ impl Pattern {
     }
 
     /// Whether the pattern is found somewhere in an ASCII text.
-    pub fn is_in(&self, text: &[u8]) -> Result<bool, Unsure> {
+    pub fn is_in(&self, text: &[u8]) -> Result<bool, Undecided> {
         let positions = text.len() + 1;
         let visits = self.program.len().checked_mul(positions).filter(|visits| *visits <= MAX_VISITS);
         let mut search = Search {
             program: &self.program,
             text,
-            visited: vec![0; visits.ok_or(Unsure)?.div_ceil(64)],
+            visited: vec![0; visits.ok_or(Undecided)?.div_ceil(64)],
             waiting: Vec::new(),
         };
         let starts = if self.anchored { 1 } else { positions };
@@ -404,7 +404,7 @@ impl Patterns {
     }
 
     /// Whether a pattern is found in a text, both ASCII.
-    pub fn search(&mut self, source: &[u8], text: &[u8]) -> Result<bool, Unsure> {
+    pub fn search(&mut self, source: &[u8], text: &[u8]) -> Result<bool, Undecided> {
         let position = self.known.iter().position(|(known, _)| **known == *source).unwrap_or_else(|| {
             if self.known.len() == MAX_PATTERNS {
                 self.known.clear();
@@ -412,7 +412,7 @@ impl Patterns {
             self.known.push((source.into(), Pattern::new(source)));
             self.known.len() - 1
         });
-        self.known[position].1.as_ref().ok_or(Unsure)?.is_in(text)
+        self.known[position].1.as_ref().ok_or(Undecided)?.is_in(text)
     }
 }
 

@@ -5,31 +5,31 @@
 //! what is nested too deep, and it runs code of objects that the walk itself never looks at.
 
 use super::value::{List as _, Object as _, Value, View};
-use super::{MAX_DEPTH, Unsure};
+use super::{MAX_DEPTH, Undecided};
 
 /// Values with more parts than this aren't looked through.
 const MAX_PARTS: u32 = 1 << 14;
 
 /// Makes sure that `repr` of a value fails in no way, and runs no code but Python's own.
-pub(super) fn printable<V: Value>(value: V) -> Result<(), Unsure> {
+pub(super) fn printable<V: Value>(value: V) -> Result<(), Undecided> {
     let mut left = MAX_PARTS;
     parts(value, 0, &mut left)
 }
 
-fn parts<V: Value>(value: V, depth: u32, left: &mut u32) -> Result<(), Unsure> {
-    *left = left.checked_sub(1).ok_or(Unsure)?;
+fn parts<V: Value>(value: V, depth: u32, left: &mut u32) -> Result<(), Undecided> {
+    *left = left.checked_sub(1).ok_or(Undecided)?;
     if depth == MAX_DEPTH {
-        return Err(Unsure);
+        return Err(Undecided);
     }
     match value.view() {
         View::Null | View::Bool(_) | View::Float(_) | View::Text(_) => Ok(()),
-        View::Int => value.integer().map(drop).ok_or(Unsure),
+        View::Int => value.integer().map(drop).ok_or(Undecided),
         View::List(list) => list.items().try_for_each(|item| parts(item, depth + 1, left)),
         View::Object(object) => object.entries().try_for_each(|(key, value)| {
             parts(key, depth + 1, left)?;
             parts(value, depth + 1, left)
         }),
-        View::Other => Err(Unsure),
+        View::Other => Err(Undecided),
     }
 }
 

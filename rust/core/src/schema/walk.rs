@@ -7,7 +7,7 @@ use super::number::Number;
 use super::pattern::Patterns;
 use super::printable::printable;
 use super::value::{List as _, Object as _, Text as _, Value, View};
-use super::{MAX_DEPTH, Unsure};
+use super::{MAX_DEPTH, Undecided};
 
 /// Whether an instance surely is valid under a schema.
 pub fn is_valid<V: Value>(instance: V, schema: V, patterns: &mut Patterns) -> bool {
@@ -17,7 +17,7 @@ pub fn is_valid<V: Value>(instance: V, schema: V, patterns: &mut Patterns) -> bo
 }
 
 /// Valid or not; both must be certain, and so must be that nothing was raised on the way.
-type Verdict = Result<bool, Unsure>;
+type Verdict = Result<bool, Undecided>;
 
 struct Walk<'a> {
     patterns: &'a mut Patterns,
@@ -54,28 +54,28 @@ struct Condition<V: Value> {
 }
 
 /// Looking up a key must not run Python code.
-fn plain_keys<V: Value>(object: V::Object) -> Result<(), Unsure> {
-    if object.entries().all(|(key, _)| matches!(key.view(), View::Text(_))) { Ok(()) } else { Err(Unsure) }
+fn plain_keys<V: Value>(object: V::Object) -> Result<(), Undecided> {
+    if object.entries().all(|(key, _)| matches!(key.view(), View::Text(_))) { Ok(()) } else { Err(Undecided) }
 }
 
-fn object<V: Value>(value: V) -> Result<V::Object, Unsure> {
-    if let View::Object(object) = value.view() { Ok(object) } else { Err(Unsure) }
+fn object<V: Value>(value: V) -> Result<V::Object, Undecided> {
+    if let View::Object(object) = value.view() { Ok(object) } else { Err(Undecided) }
 }
 
-fn list<V: Value>(value: V) -> Result<V::List, Unsure> {
-    if let View::List(list) = value.view() { Ok(list) } else { Err(Unsure) }
+fn list<V: Value>(value: V) -> Result<V::List, Undecided> {
+    if let View::List(list) = value.view() { Ok(list) } else { Err(Undecided) }
 }
 
-fn text<V: Value>(value: V) -> Result<V::Text, Unsure> {
-    if let View::Text(text) = value.view() { Ok(text) } else { Err(Unsure) }
+fn text<V: Value>(value: V) -> Result<V::Text, Undecided> {
+    if let View::Text(text) = value.view() { Ok(text) } else { Err(Undecided) }
 }
 
 /// `validator.is_type(instance, name)`.
 fn is_type<V: Value>(view: View<V>, name: V::Text) -> Verdict {
-    let name = name.ascii().ok_or(Unsure)?;
+    let name = name.ascii().ok_or(Undecided)?;
     Ok(match (name, view) {
         // An instance of a subclass may be of any type.
-        (_, View::Other) => return Err(Unsure),
+        (_, View::Other) => return Err(Undecided),
         (b"string", view) => matches!(view, View::Text(_)),
         (b"object", view) => matches!(view, View::Object(_)),
         (b"boolean", view) => matches!(view, View::Bool(_)),
@@ -84,7 +84,7 @@ fn is_type<V: Value>(view: View<V>, name: V::Text) -> Verdict {
         (b"array", view) => matches!(view, View::List(_)),
         (b"number", view) => matches!(view, View::Int | View::Float(_)),
         (b"null", view) => matches!(view, View::Null),
-        _ => return Err(Unsure),
+        _ => return Err(Undecided),
     })
 }
 
@@ -99,7 +99,7 @@ fn type_keyword<V: Value>(view: View<V>, value: V) -> Verdict {
             }
             Ok(false)
         }
-        _ => Err(Unsure),
+        _ => Err(Undecided),
     }
 }
 
@@ -108,7 +108,7 @@ fn bound<V: Value>(instance: V, value: V, fails: impl Fn(Ordering) -> bool) -> V
     if !matches!(instance.view(), View::Int | View::Float(_) | View::Other) {
         return Ok(true);
     }
-    let Some(limit) = Number::of(value)? else { return Err(Unsure) };
+    let Some(limit) = Number::of(value)? else { return Err(Undecided) };
     let Some(number) = Number::of(instance)? else { return Ok(true) };
     Ok(!number.compare(limit)?.is_some_and(fails))
 }
@@ -118,25 +118,25 @@ fn multiple_of<V: Value>(instance: V, value: V) -> Verdict {
         return Ok(true);
     }
     let (Some(Number::Int(number)), Some(Number::Int(divisor))) = (Number::of(instance)?, Number::of(value)?) else {
-        return Err(Unsure);
+        return Err(Undecided);
     };
-    Ok(number.checked_rem(divisor).ok_or(Unsure)? == 0)
+    Ok(number.checked_rem(divisor).ok_or(Undecided)? == 0)
 }
 
 /// A keyword about a length that fails with some orders of the length and its own value.
 fn length<V: Value>(length: usize, value: V, fails: Ordering) -> Verdict {
-    let View::Int = value.view() else { return Err(Unsure) };
-    let limit = value.integer().ok_or(Unsure)?;
-    Ok(i64::try_from(length).map_err(|_| Unsure)?.cmp(&limit) != fails)
+    let View::Int = value.view() else { return Err(Undecided) };
+    let limit = value.integer().ok_or(Undecided)?;
+    Ok(i64::try_from(length).map_err(|_| Undecided)?.cmp(&limit) != fails)
 }
 
 /// `SkyPilot`'s enumeration in any case.
 fn case_insensitive_enum<V: Value>(instance: V, value: V) -> Verdict {
-    let instance = text(instance)?.ascii().ok_or(Unsure)?;
+    let instance = text(instance)?.ascii().ok_or(Undecided)?;
     let mut found = false;
     // The original makes all of them lower first.
     for item in list(value)?.items() {
-        found |= text(item)?.ascii().ok_or(Unsure)?.eq_ignore_ascii_case(instance);
+        found |= text(item)?.ascii().ok_or(Undecided)?.eq_ignore_ascii_case(instance);
     }
     Ok(found)
 }
@@ -149,7 +149,7 @@ fn case_sensitive_enum<V: Value>(instance: V, value: V) -> Verdict {
     for item in list(value)?.items() {
         found |= text(item)?.is_same(instance);
     }
-    if found { Ok(true) } else { Err(Unsure) }
+    if found { Ok(true) } else { Err(Undecided) }
 }
 
 impl Walk<'_> {
@@ -158,7 +158,7 @@ impl Walk<'_> {
         match schema.view() {
             View::Object(schema) => {
                 if self.depth == MAX_DEPTH {
-                    return Err(Unsure);
+                    return Err(Undecided);
                 }
                 let draft = self.draft;
                 self.depth += 1;
@@ -169,13 +169,13 @@ impl Walk<'_> {
             }
             View::Bool(true) => Ok(true),
             View::Bool(false) => self.unmet(instance),
-            _ => Err(Unsure),
+            _ => Err(Undecided),
         }
     }
 
     /// The verdict where a keyword isn't met.
     fn invalid(&self) -> Verdict {
-        if self.alternatives == 0 { Err(Unsure) } else { Ok(false) }
+        if self.alternatives == 0 { Err(Undecided) } else { Ok(false) }
     }
 
     /// The same where the error's message holds the instance.
@@ -200,7 +200,7 @@ impl Walk<'_> {
         let mut condition = Condition { test: None, then: None, otherwise: None };
         let mut valid = true;
         for (position, (key, value)) in schema.entries().enumerate() {
-            let key = text(key)?.ascii().ok_or(Unsure)?;
+            let key = text(key)?.ascii().ok_or(Undecided)?;
             let met = match key {
                 b"type" => type_keyword(view, value)?,
                 b"properties" => {
@@ -266,21 +266,21 @@ impl Walk<'_> {
                     let fails = if name == b"minProperties" { Ordering::Less } else { Ordering::Greater };
                     length(object.length(), value, fails)
                 }
-                View::Other => Err(Unsure),
+                View::Other => Err(Undecided),
                 _ => Ok(true),
             },
             b"case_insensitive_enum" => case_insensitive_enum(instance, value),
             b"case_sensitive_enum" => case_sensitive_enum(instance, value),
             b"pattern" => match view {
                 View::Text(text) => self.search(value, text),
-                View::Other => Err(Unsure),
+                View::Other => Err(Undecided),
                 _ => Ok(true),
             },
             b"minLength" | b"maxLength" => match view {
                 View::Text(text) => {
                     length(text.length(), value, if name == b"minLength" { Ordering::Less } else { Ordering::Greater })
                 }
-                View::Other => Err(Unsure),
+                View::Other => Err(Undecided),
                 _ => Ok(true),
             },
             b"minItems" | b"maxItems" => match view {
@@ -288,7 +288,7 @@ impl Walk<'_> {
                     let count = list.items().len();
                     length(count, value, if name == b"minItems" { Ordering::Less } else { Ordering::Greater })
                 }
-                View::Other => Err(Unsure),
+                View::Other => Err(Undecided),
                 _ => Ok(true),
             },
             b"minimum" => bound(instance, value, Ordering::is_lt),
@@ -300,9 +300,9 @@ impl Walk<'_> {
             b"uniqueItems" => match (value.view(), view) {
                 (View::Bool(false), _) => Ok(true),
                 (View::Bool(true), View::List(list)) => unique::<V>(list),
-                (View::Bool(true), View::Other) | (_, View::List(_)) => Err(Unsure),
+                (View::Bool(true), View::Other) | (_, View::List(_)) => Err(Undecided),
                 (View::Bool(true), _) => Ok(true),
-                _ => Err(Unsure),
+                _ => Err(Undecided),
             },
             _ => self.combination(name, view, instance, value),
         }
@@ -361,14 +361,14 @@ impl Walk<'_> {
             }
             b"dependencies" => self.dependencies(view, instance, value),
             b"propertyNames" => self.property_names(view, value),
-            _ => Err(Unsure),
+            _ => Err(Undecided),
         }
     }
 
     fn required<V: Value>(view: View<V>, value: V) -> Verdict {
         let object = match view {
             View::Object(object) => object,
-            View::Other => return Err(Unsure),
+            View::Other => return Err(Undecided),
             _ => return Ok(true),
         };
         let names = list(value)?.items();
@@ -387,13 +387,13 @@ impl Walk<'_> {
     fn members<V: Value>(&mut self, view: View<V>, members: &Members<V>) -> Verdict {
         let instance = match view {
             View::Object(object) => object,
-            View::Other => return Err(Unsure),
+            View::Other => return Err(Undecided),
             _ => return Ok(true),
         };
         let properties = members.properties.map(object).transpose()?;
         let patterns = members.patterns.map(object).transpose()?;
         if !matches!(members.additional.map(Value::view), None | Some(View::Bool(_) | View::Object(_))) {
-            return Err(Unsure);
+            return Err(Undecided);
         }
         // `additionalProperties` joins the patterns, whether there is a member to search or not.
         for object in [properties, patterns].into_iter().flatten() {
@@ -423,18 +423,18 @@ impl Walk<'_> {
     }
 
     fn search<V: Value>(&mut self, pattern: V, within: V::Text) -> Verdict {
-        let pattern = text(pattern)?.ascii().ok_or(Unsure)?;
+        let pattern = text(pattern)?.ascii().ok_or(Undecided)?;
         // Among `patternProperties` it would be no pattern for `additionalProperties`.
         if pattern.is_empty() {
-            return Err(Unsure);
+            return Err(Undecided);
         }
-        self.patterns.search(pattern, within.ascii().ok_or(Unsure)?)
+        self.patterns.search(pattern, within.ascii().ok_or(Undecided)?)
     }
 
     fn items<V: Value>(&mut self, view: View<V>, value: V) -> Verdict {
         let list = match view {
             View::List(list) => list,
-            View::Other => return Err(Unsure),
+            View::Other => return Err(Undecided),
             _ => return Ok(true),
         };
         let mut valid = true;
@@ -455,7 +455,7 @@ impl Walk<'_> {
     fn dependencies<V: Value>(&mut self, view: View<V>, instance: V, value: V) -> Verdict {
         let members = match view {
             View::Object(object) => object,
-            View::Other => return Err(Unsure),
+            View::Other => return Err(Undecided),
             _ => return Ok(true),
         };
         plain_keys::<V>(members)?;
@@ -478,7 +478,7 @@ impl Walk<'_> {
     fn property_names<V: Value>(&mut self, view: View<V>, schema: V) -> Verdict {
         let object = match view {
             View::Object(object) => object,
-            View::Other => return Err(Unsure),
+            View::Other => return Err(Undecided),
             _ => return Ok(true),
         };
         let mut valid = true;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::io::Write as _;
 
 use super::scalar::Text;
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// A node. The items of a collection follow it; those of a mapping are keys and values in turn.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// `Os` if there is none.
-    pub fn make_room(&mut self, nodes: usize) -> Answer<()> {
+    pub fn make_room(&mut self, nodes: usize) -> NativeResult<()> {
         self.nodes.try_reserve(nodes).map_err(|_| Decline::Os)
     }
 

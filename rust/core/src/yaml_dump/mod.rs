@@ -49,9 +49,9 @@ mod tests {
     fn entries_of_the_outermost_mapping_are_set_apart() {
         let text = written(|document| {
             document.mapping(3, None);
-            document.text(Text::One(b"name"));
-            document.text(Text::One(b"a: b"));
-            document.text(Text::One(b"on"));
+            document.text(Text::Ucs1(b"name"));
+            document.text(Text::Ucs1(b"a: b"));
+            document.text(Text::Ucs1(b"on"));
             document.sequence(3, None);
             document.integer(-7);
             document.float(b"1e+17");
@@ -59,7 +59,7 @@ mod tests {
             document.boolean(true);
             document.mapping(1, None);
             document.null();
-            document.text(Text::One(b""));
+            document.text(Text::Ucs1(b""));
         });
         assert_eq!(text, "name: 'a: b'\n\n'on':\n- -7\n- 1.0e+17\n- []\n\ntrue:\n  null: ''\n");
     }
@@ -95,7 +95,7 @@ mod tests {
         let text = |length| {
             let mut document = Document::new();
             document.mapping(1, None);
-            document.text(Text::One(&key[..length]));
+            document.text(Text::Ucs1(&key[..length]));
             document.sequence(1, None);
             document.integer(1);
             let mut stream = Stream::new();
@@ -113,15 +113,15 @@ mod tests {
         )) {
             let two: Vec<u16> = units.iter().map(|unit| u16::from(*unit)).collect();
             let four: Vec<u32> = units.iter().map(|unit| u32::from(*unit)).collect();
-            let text = of_text(Text::One(&units));
+            let text = of_text(Text::Ucs1(&units));
             prop_assert!(text.is_ascii());
-            prop_assert_eq!(&text, &of_text(Text::Two(&two)));
-            prop_assert_eq!(&text, &of_text(Text::Four(&four)));
+            prop_assert_eq!(&text, &of_text(Text::Ucs2(&two)));
+            prop_assert_eq!(&text, &of_text(Text::Ucs4(&four)));
         }
 
         #[test]
         fn any_text_can_be_written(units in proptest::collection::vec(any::<u32>(), 0..200)) {
-            let text = of_text(Text::Four(&units));
+            let text = of_text(Text::Ucs4(&units));
             prop_assert!(text.bytes().all(|byte| byte == b'\n' || (0x20..0x7f).contains(&byte)));
         }
     }

@@ -8,29 +8,29 @@ use super::implicit::resolves;
 #[derive(Clone, Copy, Debug)]
 pub enum Text<'a> {
     /// Up to U+00FF.
-    One(&'a [u8]),
+    Ucs1(&'a [u8]),
     /// Up to U+FFFF.
-    Two(&'a [u16]),
+    Ucs2(&'a [u16]),
     /// Up to U+10FFFF.
-    Four(&'a [u32]),
+    Ucs4(&'a [u32]),
 }
 
 impl Text<'_> {
     /// The number of code points.
     pub(super) fn len(self) -> usize {
         match self {
-            Self::One(units) => units.len(),
-            Self::Two(units) => units.len(),
-            Self::Four(units) => units.len(),
+            Self::Ucs1(units) => units.len(),
+            Self::Ucs2(units) => units.len(),
+            Self::Ucs4(units) => units.len(),
         }
     }
 
     /// In which style the text is written, and whether it may be a simple key.
     pub(super) fn analysis(self) -> Analysis {
         match self {
-            Self::One(units) => analyze(units),
-            Self::Two(units) => analyze(units),
-            Self::Four(units) => analyze(units),
+            Self::Ucs1(units) => analyze(units),
+            Self::Ucs2(units) => analyze(units),
+            Self::Ucs4(units) => analyze(units),
         }
     }
 }

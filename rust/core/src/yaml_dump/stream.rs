@@ -2,7 +2,7 @@
 
 use super::document::{Document, Node, UNANCHORED};
 use super::scalar::{Analysis, Style, Text};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 const BEST_INDENT: usize = 2;
 /// Keys of so many characters, tag and anchor included, aren't simple any more.
@@ -63,7 +63,7 @@ impl Stream {
     ///
     /// # Errors
     /// `Os` if there is none.
-    pub fn make_room(&mut self, bytes: usize) -> Answer<()> {
+    pub fn make_room(&mut self, bytes: usize) -> NativeResult<()> {
         self.out.try_reserve(bytes).map_err(|_| Decline::Os)
     }
 
@@ -121,11 +121,11 @@ impl Stream {
         // Simple keys stay on one line.
         let split = place != Place::SimpleKey;
         self.within_scalar(|stream| match (analysis.style, text) {
-            (Style::Plain, Text::One(units)) => stream.write_plain(units, split, place == Place::Root),
-            (Style::Single, Text::One(units)) => stream.write_single_quoted(units, split),
-            (_, Text::One(units)) => stream.write_double_quoted(units, split),
-            (_, Text::Two(units)) => stream.write_wide(units, analysis.style, split, place == Place::Root),
-            (_, Text::Four(units)) => stream.write_wide(units, analysis.style, split, place == Place::Root),
+            (Style::Plain, Text::Ucs1(units)) => stream.write_plain(units, split, place == Place::Root),
+            (Style::Single, Text::Ucs1(units)) => stream.write_single_quoted(units, split),
+            (_, Text::Ucs1(units)) => stream.write_double_quoted(units, split),
+            (_, Text::Ucs2(units)) => stream.write_wide(units, analysis.style, split, place == Place::Root),
+            (_, Text::Ucs4(units)) => stream.write_wide(units, analysis.style, split, place == Place::Root),
         });
     }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::scalars::{escape_digits, escape_replacement};
 use super::token::{Kind, Scalar, Token};
 use super::{MAX_DEPTH, Unit, parser, scanner};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// Longer texts go to the original, which Ctrl-C can stop.
 const MAX_LENGTH: usize = 4 << 20;
@@ -20,7 +20,7 @@ const MAX_ANCHORS: usize = 64;
 ///
 /// # Errors
 /// `Value` if one has, or if that isn't certain: the original looks itself.
-pub fn none_in<T: Unit>(text: &[T]) -> Answer<()> {
+pub fn none_in<T: Unit>(text: &[T]) -> NativeResult<()> {
     if text.len() > MAX_LENGTH {
         return Err(Decline::Value);
     }
@@ -63,12 +63,12 @@ struct Composer<'t, T> {
 }
 
 impl<'t, T: Unit> Composer<'t, T> {
-    fn slice(&self, token: Token) -> Answer<&'t [T]> {
+    fn slice(&self, token: Token) -> NativeResult<&'t [T]> {
         self.text.get(token.start as usize..token.end as usize).ok_or(Decline::Value)
     }
 
     /// Remembers an anchor, of which there must be no other in the document.
-    fn anchor(&mut self, token: Option<Token>, height: Option<usize>) -> Answer<Option<usize>> {
+    fn anchor(&mut self, token: Option<Token>, height: Option<usize>) -> NativeResult<Option<usize>> {
         let Some(token) = token else {
             return Ok(None);
         };
@@ -95,7 +95,7 @@ impl<'t, T: Unit> Composer<'t, T> {
 
 impl<T: Unit> parser::Nodes for Composer<'_, T> {
     #[inline]
-    fn scalar(&mut self, token: Option<Token>, anchor: Option<Token>) -> Answer<()> {
+    fn scalar(&mut self, token: Option<Token>, anchor: Option<Token>) -> NativeResult<()> {
         self.anchor(anchor, Some(0))?;
         if self.complete(0) {
             let key = match token {
@@ -107,7 +107,7 @@ impl<T: Unit> parser::Nodes for Composer<'_, T> {
         Ok(())
     }
 
-    fn begin(&mut self, mapping: bool, anchor: Option<Token>) -> Answer<()> {
+    fn begin(&mut self, mapping: bool, anchor: Option<Token>) -> NativeResult<()> {
         if self.open.len() >= MAX_DEPTH {
             return Err(Decline::Value);
         }
@@ -117,7 +117,7 @@ impl<T: Unit> parser::Nodes for Composer<'_, T> {
         Ok(())
     }
 
-    fn end(&mut self) -> Answer<()> {
+    fn end(&mut self) -> NativeResult<()> {
         let ended = self.open.pop().ok_or(Decline::Value)?;
         if let Some(first) = ended.first {
             if has_duplicates(self.keys.get_mut(first..).ok_or(Decline::Value)?) {
@@ -133,7 +133,7 @@ impl<T: Unit> parser::Nodes for Composer<'_, T> {
         Ok(())
     }
 
-    fn alias(&mut self, token: Token) -> Answer<()> {
+    fn alias(&mut self, token: Token) -> NativeResult<()> {
         let name = self.slice(token)?;
         let anchor = self.anchors.iter().find(|anchor| anchor.name == name).ok_or(Decline::Value)?;
         // Within its own node the original never comes to an end.
@@ -149,7 +149,7 @@ impl<T: Unit> parser::Nodes for Composer<'_, T> {
     }
 }
 
-fn decode<T: Unit>(text: &[T], kind: Kind) -> Answer<Key<'_, T>> {
+fn decode<T: Unit>(text: &[T], kind: Kind) -> NativeResult<Key<'_, T>> {
     match kind {
         Kind::Scalar(Scalar::Plain | Scalar::Verbatim) => Ok(Key::Verbatim(text)),
         Kind::Scalar(Scalar::Quoted) => Ok(Key::Decoded(unquote(text))),
@@ -171,7 +171,7 @@ pub(super) fn unquote<T: Unit>(text: &[T]) -> Vec<u32> {
     value
 }
 
-pub(super) fn unescape<T: Unit>(text: &[T]) -> Answer<Vec<u32>> {
+pub(super) fn unescape<T: Unit>(text: &[T]) -> NativeResult<Vec<u32>> {
     let mut units = text.iter().map(|unit| (*unit).into());
     let mut value = Vec::with_capacity(text.len());
     while let Some(character) = units.next() {

@@ -9,7 +9,7 @@ use super::duplicates::{unescape, unquote};
 use super::token::{Kind, Scalar, Token};
 use super::value::{Plain, resolve};
 use super::{MAX_DEPTH, Unit, block_scalar, parser, scanner};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// Longer texts go to the original, which Ctrl-C can stop.
 const MAX_LENGTH: usize = 4 << 20;
@@ -17,23 +17,23 @@ const MAX_LENGTH: usize = 4 << 20;
 /// Makes objects of what a text holds, in its order: a mapping's keys and values by turns. What
 /// is made outside of all collections is a document.
 pub trait Builder<T> {
-    fn null(&mut self) -> Answer<()>;
-    fn boolean(&mut self, value: bool) -> Answer<()>;
-    fn integer(&mut self, value: i64) -> Answer<()>;
-    fn float(&mut self, value: f64) -> Answer<()>;
+    fn null(&mut self) -> NativeResult<()>;
+    fn boolean(&mut self, value: bool) -> NativeResult<()>;
+    fn integer(&mut self, value: i64) -> NativeResult<()>;
+    fn float(&mut self, value: f64) -> NativeResult<()>;
     /// A text of the stream's own characters.
-    fn text(&mut self, value: &[T]) -> Answer<()>;
+    fn text(&mut self, value: &[T]) -> NativeResult<()>;
     /// A text of any characters.
-    fn wide_text(&mut self, value: &[u32]) -> Answer<()>;
-    fn begin(&mut self, mapping: bool) -> Answer<()>;
-    fn end(&mut self) -> Answer<()>;
+    fn wide_text(&mut self, value: &[u32]) -> NativeResult<()>;
+    fn begin(&mut self, mapping: bool) -> NativeResult<()>;
+    fn end(&mut self) -> NativeResult<()>;
 }
 
 /// Builds what all documents of a text hold.
 ///
 /// # Errors
 /// `Value` if it isn't certain what the original would make of the text; what `builder` declines.
-pub fn load<T: Unit>(text: &[T], builder: &mut impl Builder<T>) -> Answer<()> {
+pub fn load<T: Unit>(text: &[T], builder: &mut impl Builder<T>) -> NativeResult<()> {
     if text.len() > MAX_LENGTH || text.iter().any(|unit| (*unit).into() == u32::from(b'\r')) {
         return Err(Decline::Value);
     }
@@ -52,7 +52,7 @@ struct Loader<'t, T, B> {
 }
 
 impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
-    fn scalar(&mut self, token: Option<Token>, _: Option<Token>) -> Answer<()> {
+    fn scalar(&mut self, token: Option<Token>, _: Option<Token>) -> NativeResult<()> {
         let Some(token) = token else {
             return self.builder.null();
         };
@@ -82,7 +82,7 @@ impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
         }
     }
 
-    fn begin(&mut self, mapping: bool, _: Option<Token>) -> Answer<()> {
+    fn begin(&mut self, mapping: bool, _: Option<Token>) -> NativeResult<()> {
         if self.depth >= MAX_DEPTH {
             return Err(Decline::Value);
         }
@@ -90,12 +90,12 @@ impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
         self.builder.begin(mapping)
     }
 
-    fn end(&mut self) -> Answer<()> {
+    fn end(&mut self) -> NativeResult<()> {
         self.depth -= 1;
         self.builder.end()
     }
 
-    fn alias(&mut self, _: Token) -> Answer<()> {
+    fn alias(&mut self, _: Token) -> NativeResult<()> {
         Err(Decline::Value)
     }
 

@@ -1,18 +1,18 @@
 //! From tokens to the nodes that `yaml.parser.Parser` and `yaml.composer.Composer` make of them.
 
 use super::token::{Kind, Token};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// What is told of the nodes, in their order in the text: a mapping's keys and values by turns.
 /// `anchor` is the token of a node's anchor, if it has one.
 pub(super) trait Nodes {
     /// A scalar, or none where it was left out: its value is empty.
-    fn scalar(&mut self, token: Option<Token>, anchor: Option<Token>) -> Answer<()>;
+    fn scalar(&mut self, token: Option<Token>, anchor: Option<Token>) -> NativeResult<()>;
     /// A collection, which must decline to be nested too deeply.
-    fn begin(&mut self, mapping: bool, anchor: Option<Token>) -> Answer<()>;
-    fn end(&mut self) -> Answer<()>;
+    fn begin(&mut self, mapping: bool, anchor: Option<Token>) -> NativeResult<()>;
+    fn end(&mut self) -> NativeResult<()>;
     /// A node that stands elsewhere already.
-    fn alias(&mut self, token: Token) -> Answer<()>;
+    fn alias(&mut self, token: Token) -> NativeResult<()>;
     fn end_document(&mut self);
 }
 
@@ -44,7 +44,7 @@ struct Parser<'t, N> {
 ///
 /// # Errors
 /// `Value` where the original would raise; what `nodes` declines.
-pub(super) fn parse(tokens: &[Token], nodes: impl Nodes) -> Answer<()> {
+pub(super) fn parse(tokens: &[Token], nodes: impl Nodes) -> NativeResult<()> {
     Parser { tokens, states: Vec::new(), nodes }.stream()
 }
 
@@ -66,7 +66,7 @@ impl<N: Nodes> Parser<'_, N> {
         accepted
     }
 
-    fn stream(&mut self) -> Answer<()> {
+    fn stream(&mut self) -> NativeResult<()> {
         if !matches!(self.peek(), Kind::DocumentStart | Kind::StreamEnd) {
             self.states.push(State::DocumentEnd);
             self.node(true, false)?;
@@ -91,7 +91,7 @@ impl<N: Nodes> Parser<'_, N> {
     }
 
     /// The rest of a document whose root node has been begun.
-    fn document(&mut self) -> Answer<()> {
+    fn document(&mut self) -> NativeResult<()> {
         while let Some(state) = self.states.pop() {
             match state {
                 State::DocumentEnd => {
@@ -118,7 +118,7 @@ impl<N: Nodes> Parser<'_, N> {
     }
 
     /// The next node: a scalar as a whole, of a collection the beginning.
-    fn node(&mut self, block: bool, indentless_sequence: bool) -> Answer<()> {
+    fn node(&mut self, block: bool, indentless_sequence: bool) -> NativeResult<()> {
         if let Some(alias) = self.take(Kind::Alias) {
             return self.nodes.alias(alias);
         }
@@ -150,24 +150,24 @@ impl<N: Nodes> Parser<'_, N> {
         token
     }
 
-    fn begin_after(&mut self, mapping: bool, anchor: Option<Token>, state: State) -> Answer<()> {
+    fn begin_after(&mut self, mapping: bool, anchor: Option<Token>, state: State) -> NativeResult<()> {
         self.skip();
         self.begin(mapping, anchor, state)
     }
 
-    fn begin(&mut self, mapping: bool, anchor: Option<Token>, state: State) -> Answer<()> {
+    fn begin(&mut self, mapping: bool, anchor: Option<Token>, state: State) -> NativeResult<()> {
         self.states.push(state);
         self.nodes.begin(mapping, anchor)
     }
 
     /// A node that was left out.
-    fn empty(&mut self, then: State) -> Answer<()> {
+    fn empty(&mut self, then: State) -> NativeResult<()> {
         self.states.push(then);
         self.nodes.scalar(None, None)
     }
 
     /// A node, unless one of `these` is next.
-    fn node_unless(&mut self, these: &[Kind], block: bool, then: State) -> Answer<()> {
+    fn node_unless(&mut self, these: &[Kind], block: bool, then: State) -> NativeResult<()> {
         if these.contains(&self.peek()) {
             return self.empty(then);
         }
@@ -175,7 +175,7 @@ impl<N: Nodes> Parser<'_, N> {
         self.node(block, block && !matches!(then, State::BlockSequenceEntry | State::IndentlessSequenceEntry))
     }
 
-    fn block_sequence_entry(&mut self) -> Answer<()> {
+    fn block_sequence_entry(&mut self) -> NativeResult<()> {
         if self.accept(Kind::BlockEntry) {
             self.node_unless(&[Kind::BlockEntry, Kind::BlockEnd], true, State::BlockSequenceEntry)
         } else if self.accept(Kind::BlockEnd) {
@@ -185,7 +185,7 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn indentless_sequence_entry(&mut self) -> Answer<()> {
+    fn indentless_sequence_entry(&mut self) -> NativeResult<()> {
         if self.accept(Kind::BlockEntry) {
             let these = [Kind::BlockEntry, Kind::Key, Kind::Value, Kind::BlockEnd];
             self.node_unless(&these, true, State::IndentlessSequenceEntry)
@@ -194,7 +194,7 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn block_mapping_key(&mut self) -> Answer<()> {
+    fn block_mapping_key(&mut self) -> NativeResult<()> {
         if self.accept(Kind::Key) {
             self.node_unless(&[Kind::Key, Kind::Value, Kind::BlockEnd], true, State::BlockMappingValue)
         } else if self.accept(Kind::BlockEnd) {
@@ -204,7 +204,7 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn block_mapping_value(&mut self) -> Answer<()> {
+    fn block_mapping_value(&mut self) -> NativeResult<()> {
         if self.accept(Kind::Value) {
             self.node_unless(&[Kind::Key, Kind::Value, Kind::BlockEnd], true, State::BlockMappingKey)
         } else {
@@ -212,7 +212,7 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn flow_sequence_entry(&mut self, first: bool) -> Answer<()> {
+    fn flow_sequence_entry(&mut self, first: bool) -> NativeResult<()> {
         if self.accept(Kind::FlowSequenceEnd) {
             return self.nodes.end();
         }
@@ -232,13 +232,13 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn flow_sequence_entry_mapping_key(&mut self) -> Answer<()> {
+    fn flow_sequence_entry_mapping_key(&mut self) -> NativeResult<()> {
         self.skip();
         let these = [Kind::Value, Kind::FlowEntry, Kind::FlowSequenceEnd];
         self.node_unless(&these, false, State::FlowSequenceEntryMappingValue)
     }
 
-    fn flow_sequence_entry_mapping_value(&mut self) -> Answer<()> {
+    fn flow_sequence_entry_mapping_value(&mut self) -> NativeResult<()> {
         if self.accept(Kind::Value) {
             let these = [Kind::FlowEntry, Kind::FlowSequenceEnd];
             self.node_unless(&these, false, State::FlowSequenceEntryMappingEnd)
@@ -247,7 +247,7 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn flow_mapping_key(&mut self, first: bool) -> Answer<()> {
+    fn flow_mapping_key(&mut self, first: bool) -> NativeResult<()> {
         if self.accept(Kind::FlowMappingEnd) {
             return self.nodes.end();
         }
@@ -271,7 +271,7 @@ impl<N: Nodes> Parser<'_, N> {
         }
     }
 
-    fn flow_mapping_value(&mut self) -> Answer<()> {
+    fn flow_mapping_value(&mut self) -> NativeResult<()> {
         if self.accept(Kind::Value) {
             let these = [Kind::FlowEntry, Kind::FlowMappingEnd];
             self.node_unless(&these, false, State::FlowMappingKey { first: false })

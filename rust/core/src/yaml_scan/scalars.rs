@@ -3,7 +3,7 @@
 use super::Unit;
 use super::scanner::{HASH, SPACE, Scanner, TAB, is_blank, is_break_or_end};
 use super::token::{Scalar, Token};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// How many hexadecimal digits follow the escapes that have some.
 pub(super) fn escape_digits(escape: u32) -> usize {
@@ -107,7 +107,7 @@ impl<T: Unit> Scanner<'_, T> {
         }
     }
 
-    pub(super) fn scan_quoted_scalar(&mut self, quote: u32) -> Answer<Token> {
+    pub(super) fn scan_quoted_scalar(&mut self, quote: u32) -> NativeResult<Token> {
         let double = quote == u32::from(b'"');
         self.position += 1;
         let start = self.position;
@@ -139,7 +139,7 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     /// Steps over an escape; whether it was a line break.
-    fn skip_escape(&mut self) -> Answer<bool> {
+    fn skip_escape(&mut self) -> NativeResult<bool> {
         let escape = self.peek(0);
         let digits = escape_digits(escape);
         if escape_replacement(escape).is_some() {
@@ -165,7 +165,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(false)
     }
 
-    fn skip_quoted_breaks(&mut self) -> Answer<()> {
+    fn skip_quoted_breaks(&mut self) -> NativeResult<()> {
         loop {
             if self.at_document_indicator() {
                 return Err(Decline::Value);
@@ -179,7 +179,7 @@ impl<T: Unit> Scanner<'_, T> {
         }
     }
 
-    pub(super) fn scan_block_scalar(&mut self) -> Answer<Token> {
+    pub(super) fn scan_block_scalar(&mut self) -> NativeResult<Token> {
         let start = self.position;
         self.position += 1;
         let increment = self.scan_block_scalar_header()?;
@@ -204,7 +204,7 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     /// Steps over the rest of the first line; the indentation indicator, if there is one.
-    fn scan_block_scalar_header(&mut self) -> Answer<Option<isize>> {
+    fn scan_block_scalar_header(&mut self) -> NativeResult<Option<isize>> {
         let mut increment = None;
         let mut chomped = false;
         // One of each, in either order.

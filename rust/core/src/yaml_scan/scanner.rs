@@ -5,8 +5,8 @@
 
 use super::token::{Kind, Scalar, Token};
 use super::{MAX_DEPTH, Unit};
-use crate::room::room_for;
-use crate::{Answer, Decline};
+use crate::reserve::ensure_available;
+use crate::{Decline, NativeResult};
 
 /// A simple key is no longer than this.
 const MAX_SIMPLE_KEY: usize = 1024;
@@ -50,10 +50,10 @@ pub(super) struct Scanned {
 ///
 /// # Errors
 /// `Value` if the original would raise, or might see something else.
-pub(super) fn scan<T: Unit>(text: &[T]) -> Answer<Scanned> {
+pub(super) fn scan<T: Unit>(text: &[T]) -> NativeResult<Scanned> {
     /// Bytes of tokens for a character, at the most.
     const TOKENS: usize = 2 * size_of::<Token>();
-    room_for(text.len().saturating_mul(TOKENS))?;
+    ensure_available(text.len().saturating_mul(TOKENS))?;
     check_characters(text)?;
     let mut scanner = Scanner {
         text,
@@ -73,7 +73,7 @@ pub(super) fn scan<T: Unit>(text: &[T]) -> Answer<Scanned> {
 }
 
 /// What the reader refuses, and line breaks and marks beyond ASCII, are for the original.
-fn check_characters<T: Unit>(text: &[T]) -> Answer<()> {
+fn check_characters<T: Unit>(text: &[T]) -> NativeResult<()> {
     let unusual = text.iter().any(|unit| match (*unit).into() {
         0x20..=0x7e | 0x0a => false,
         0x09 | 0x0d | 0xa0..=0xd7ff | 0xe000..=0xfefe | 0xff00..=0xfffd | 0x1_0000..=0x10_ffff => {
@@ -165,7 +165,7 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     /// Adds the next token and what comes with it; false after the last one.
-    fn fetch(&mut self) -> Answer<bool> {
+    fn fetch(&mut self) -> NativeResult<bool> {
         self.skip_to_next_token();
         self.drop_stale_keys()?;
         self.unwind_indent(self.column());
@@ -253,7 +253,7 @@ impl<T: Unit> Scanner<'_, T> {
 
     // Simple keys
 
-    fn drop_stale_keys(&mut self) -> Answer<()> {
+    fn drop_stale_keys(&mut self) -> NativeResult<()> {
         let (line, position) = (self.line, self.position);
         for slot in &mut self.simple_keys {
             if let Some(key) = slot
@@ -268,7 +268,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn save_simple_key(&mut self) -> Answer<()> {
+    fn save_simple_key(&mut self) -> NativeResult<()> {
         if self.allow_simple_key {
             let required = !self.in_flow() && self.indent == self.column();
             self.remove_simple_key()?;
@@ -290,7 +290,7 @@ impl<T: Unit> Scanner<'_, T> {
         self.simple_keys.last_mut().and_then(Option::take)
     }
 
-    fn remove_simple_key(&mut self) -> Answer<()> {
+    fn remove_simple_key(&mut self) -> NativeResult<()> {
         match self.take_simple_key() {
             Some(key) if key.required => Err(Decline::Value),
             _ => Ok(()),
@@ -309,7 +309,7 @@ impl<T: Unit> Scanner<'_, T> {
         }
     }
 
-    fn add_indent(&mut self, column: isize) -> Answer<bool> {
+    fn add_indent(&mut self, column: isize) -> NativeResult<bool> {
         if self.indent >= column {
             return Ok(false);
         }
@@ -323,7 +323,7 @@ impl<T: Unit> Scanner<'_, T> {
 
     // Fetchers
 
-    fn fetch_document_indicator(&mut self, character: u32) -> Answer<()> {
+    fn fetch_document_indicator(&mut self, character: u32) -> NativeResult<()> {
         // Within a flow collection the parser refuses it.
         if self.in_flow() {
             return Err(Decline::Value);
@@ -337,7 +337,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_flow_start(&mut self, kind: Kind) -> Answer<()> {
+    fn fetch_flow_start(&mut self, kind: Kind) -> NativeResult<()> {
         self.save_simple_key()?;
         if self.simple_keys.len() > MAX_DEPTH {
             return Err(Decline::Value);
@@ -349,7 +349,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_flow_end(&mut self, kind: Kind) -> Answer<()> {
+    fn fetch_flow_end(&mut self, kind: Kind) -> NativeResult<()> {
         // One that nothing has opened is the parser's error.
         if !self.in_flow() {
             return Err(Decline::Value);
@@ -362,7 +362,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_flow_entry(&mut self) -> Answer<()> {
+    fn fetch_flow_entry(&mut self) -> NativeResult<()> {
         self.allow_simple_key = true;
         self.remove_simple_key()?;
         self.position += 1;
@@ -371,7 +371,7 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     /// Outside flow collections a deeper indentation begins a collection.
-    fn begin_block(&mut self, start: Kind) -> Answer<()> {
+    fn begin_block(&mut self, start: Kind) -> NativeResult<()> {
         if self.in_flow() {
             return Ok(());
         }
@@ -384,7 +384,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_block_entry(&mut self) -> Answer<()> {
+    fn fetch_block_entry(&mut self) -> NativeResult<()> {
         self.begin_block(Kind::BlockSequenceStart)?;
         self.allow_simple_key = true;
         self.remove_simple_key()?;
@@ -393,7 +393,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_key(&mut self) -> Answer<()> {
+    fn fetch_key(&mut self) -> NativeResult<()> {
         self.plain = false;
         self.begin_block(Kind::BlockMappingStart)?;
         self.allow_simple_key = !self.in_flow();
@@ -403,7 +403,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_value(&mut self) -> Answer<()> {
+    fn fetch_value(&mut self) -> NativeResult<()> {
         if let Some(key) = self.take_simple_key() {
             // The tokens of the key are there already.
             self.plain &= self.position - key.position < MAX_SIMPLE_KEY;
@@ -422,7 +422,7 @@ impl<T: Unit> Scanner<'_, T> {
         Ok(())
     }
 
-    fn fetch_name(&mut self, kind: Kind) -> Answer<()> {
+    fn fetch_name(&mut self, kind: Kind) -> NativeResult<()> {
         self.plain = false;
         self.save_simple_key()?;
         self.allow_simple_key = false;

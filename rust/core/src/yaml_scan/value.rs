@@ -3,7 +3,7 @@
 
 use super::Unit;
 use crate::yaml_dump::implicit::{is_number, is_timestamp, is_word};
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// What implicit resolvers recognise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub(super) enum Plain {
 /// # Errors
 /// `Value` for what is no plain data (a date, a merge key) or where the original would raise, and
 /// for values that it would have to compute more carefully.
-pub(super) fn resolve<T: Unit>(text: &[T]) -> Answer<Plain> {
+pub(super) fn resolve<T: Unit>(text: &[T]) -> NativeResult<Plain> {
     let Some(first) = text.first() else {
         return Ok(Plain::Null);
     };
@@ -50,7 +50,7 @@ fn word<T: Unit>(text: &[T]) -> Plain {
     }
 }
 
-fn number_or_text<T: Unit>(text: &[T]) -> Answer<Plain> {
+fn number_or_text<T: Unit>(text: &[T]) -> NativeResult<Plain> {
     match ascii(text) {
         Some(text) if is_number(&text) => number(&text),
         Some(text) if text[0].is_ascii_digit() && is_timestamp(&text) => Err(Decline::Value),
@@ -59,7 +59,7 @@ fn number_or_text<T: Unit>(text: &[T]) -> Answer<Plain> {
 }
 
 /// The value of what has the form of a number.
-fn number(text: &[u8]) -> Answer<Plain> {
+fn number(text: &[u8]) -> NativeResult<Plain> {
     let negative = text.first() == Some(&b'-');
     let digits: Vec<u8> = text.iter().filter(|byte| **byte != b'_').map(u8::to_ascii_lowercase).collect();
     let digits = std::str::from_utf8(&digits).map_err(|_| Decline::Value)?;
@@ -85,7 +85,7 @@ fn number(text: &[u8]) -> Answer<Plain> {
     Ok(Plain::Integer(if negative { -magnitude } else { magnitude }))
 }
 
-fn sexagesimal(digits: &str, negative: bool) -> Answer<Plain> {
+fn sexagesimal(digits: &str, negative: bool) -> NativeResult<Plain> {
     let magnitude = digits.split(':').try_fold(0i64, |value, part| {
         let part: i64 = part.parse().ok()?;
         value.checked_mul(60)?.checked_add(part)

@@ -3,12 +3,12 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
 use pyo3::{Borrowed, ffi};
-use sky_rs_core::{Answer, Decline};
+use sky_rs_core::{Decline, NativeResult};
 
 use crate::text::ascii;
 
 /// The arguments of one call, as the vectorcall protocol hands them over.
-pub(crate) struct Frame<'a, 'py> {
+pub(crate) struct CallArgs<'a, 'py> {
     py: Python<'py>,
     positional: &'a [Argument<'a, 'py>],
     keyword_values: &'a [Argument<'a, 'py>],
@@ -18,7 +18,7 @@ pub(crate) struct Frame<'a, 'py> {
 
 pub(crate) type Argument<'a, 'py> = Borrowed<'a, 'py, PyAny>;
 
-impl<'a, 'py> Frame<'a, 'py> {
+impl<'a, 'py> CallArgs<'a, 'py> {
     /// # Safety
     /// As the vectorcall protocol has it: `args` holds as many live references as `nargsf`
     /// says, then one for each name in `kwnames`, which is null or a tuple of strings; all
@@ -41,15 +41,15 @@ impl<'a, 'py> Frame<'a, 'py> {
             // that many of them at that place.
             unsafe { std::slice::from_raw_parts(args.add(start).cast(), count) }
         };
-        let mut frame =
+        let mut call =
             Self { py, positional: arguments(0, positional), keyword_values: &[], keyword_names: None, context };
         if !kwnames.is_null() {
             // SAFETY: the caller vouches for `kwnames`.
             let names = unsafe { Borrowed::from_ptr(py, kwnames).cast_unchecked::<PyTuple>() };
-            frame.keyword_values = arguments(positional, names.len());
-            frame.keyword_names = Some(names);
+            call.keyword_values = arguments(positional, names.len());
+            call.keyword_names = Some(names);
         }
-        frame
+        call
     }
 
     #[inline]
@@ -71,7 +71,7 @@ impl<'a, 'py> Frame<'a, 'py> {
         &self,
         names: [&str; N],
         required: usize,
-    ) -> Answer<[Option<Argument<'a, 'py>>; N]> {
+    ) -> NativeResult<[Option<Argument<'a, 'py>>; N]> {
         if self.positional.len() > N {
             return Err(Decline::Arguments);
         }
@@ -92,7 +92,7 @@ impl<'a, 'py> Frame<'a, 'py> {
         keyword_names: Borrowed<'a, 'py, PyTuple>,
         names: [&str; N],
         bound: &mut [Option<Argument<'a, 'py>>; N],
-    ) -> Answer<()> {
+    ) -> NativeResult<()> {
         for (keyword, value) in keyword_names.iter_borrowed().zip(self.keyword_values) {
             let keyword = ascii(exact_str(keyword).map_err(|_| Decline::Arguments)?).ok_or(Decline::Arguments)?;
             let position = names.iter().position(|name| name.as_bytes() == keyword).ok_or(Decline::Arguments)?;
@@ -106,20 +106,20 @@ impl<'a, 'py> Frame<'a, 'py> {
 
 /// A required argument after `bind`.
 #[inline]
-pub(crate) fn required<'a, 'py>(argument: Option<Argument<'a, 'py>>) -> Answer<Argument<'a, 'py>> {
+pub(crate) fn required<'a, 'py>(argument: Option<Argument<'a, 'py>>) -> NativeResult<Argument<'a, 'py>> {
     argument.ok_or(Decline::Arguments)
 }
 
 /// An exact `str`; subclasses may override anything.
 #[inline]
-pub(crate) fn exact_str<'a, 'py>(argument: Argument<'a, 'py>) -> Answer<Borrowed<'a, 'py, PyString>> {
+pub(crate) fn exact_str<'a, 'py>(argument: Argument<'a, 'py>) -> NativeResult<Borrowed<'a, 'py, PyString>> {
     argument.cast_exact::<PyString>().map_err(|_| Decline::Type)
 }
 
 /// An exact `str` or `None`.
 pub(crate) fn optional_str<'a, 'py>(
     argument: Option<Argument<'a, 'py>>,
-) -> Answer<Option<Borrowed<'a, 'py, PyString>>> {
+) -> NativeResult<Option<Borrowed<'a, 'py, PyString>>> {
     match argument {
         None => Ok(None),
         Some(argument) if argument.is_none() => Ok(None),
@@ -129,7 +129,7 @@ pub(crate) fn optional_str<'a, 'py>(
 
 /// An exact `int` (no `bool`) that fits 64 bits.
 #[inline]
-pub(crate) fn exact_i64(argument: Argument<'_, '_>) -> Answer<i64> {
+pub(crate) fn exact_i64(argument: Argument<'_, '_>) -> NativeResult<i64> {
     if !argument.is_exact_instance_of::<PyInt>() {
         return Err(Decline::Type);
     }
@@ -141,13 +141,13 @@ pub(crate) fn exact_i64(argument: Argument<'_, '_>) -> Answer<i64> {
 
 /// The value of an exact `float`.
 #[inline]
-pub(crate) fn exact_f64(argument: Argument<'_, '_>) -> Answer<f64> {
+pub(crate) fn exact_f64(argument: Argument<'_, '_>) -> NativeResult<f64> {
     argument.cast_exact::<PyFloat>().map(|float| float.value()).map_err(|_| Decline::Type)
 }
 
 /// The truth of an exact `bool`, `int` or `None`.
 #[inline]
-pub(crate) fn plain_truth(argument: Argument<'_, '_>) -> Answer<bool> {
+pub(crate) fn plain_truth(argument: Argument<'_, '_>) -> NativeResult<bool> {
     if let Ok(value) = argument.cast::<PyBool>() {
         Ok(value.is_true())
     } else if argument.is_none() {

@@ -1,5 +1,5 @@
-//! What the kernel alone takes for what a route can't do without: the bounds that benchmarks
-//! measure routes against. Nothing is answered here, so nothing is parsed or checked.
+//! Lower bounds of the routes' times, for benchmarks: the system calls that a route can't do
+//! without. Nothing is answered here, so nothing is parsed or checked.
 
 use std::ffi::CStr;
 use std::hint::black_box;

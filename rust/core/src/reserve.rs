@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use crate::{Answer, Decline};
+use crate::{Decline, NativeResult};
 
 /// So little is always there, or Python couldn't go on either.
 const LITTLE: usize = 1 << 20;
@@ -14,7 +14,7 @@ const LITTLE: usize = 1 << 20;
 ///
 /// # Errors
 /// `Os` if they couldn't.
-pub fn room_for(bytes: usize) -> Answer<()> {
+pub fn ensure_available(bytes: usize) -> NativeResult<()> {
     if bytes < LITTLE {
         return Ok(());
     }
@@ -27,14 +27,14 @@ pub fn room_for(bytes: usize) -> Answer<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::room_for;
+    use super::ensure_available;
     use crate::Decline;
 
     #[test]
     fn memory() {
-        assert_eq!(room_for(0), Ok(()));
-        assert_eq!(room_for(64 << 20), Ok(()));
+        assert_eq!(ensure_available(0), Ok(()));
+        assert_eq!(ensure_available(64 << 20), Ok(()));
         // More than there are addresses.
-        assert_eq!(room_for(1 << 60), Err(Decline::Os));
+        assert_eq!(ensure_available(1 << 60), Err(Decline::Os));
     }
 }

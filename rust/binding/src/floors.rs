@@ -1,5 +1,6 @@
-//! `sky_rs_patch._native.limit_*`: what nothing that does a route's work gets below, measurable
-//! from Python with the very loop that measures the routes.
+//! Lower bounds of the routes' times, for benchmarks: `sky_rs_patch._native.floor_*`.
+//!
+//! They run in the very loop that measures the routes.
 
 use std::ffi::CString;
 
@@ -7,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use sky_rs_core::limits;
+use sky_rs_core::floors;
 
 /// A call that looks at nothing and returns `None`: any number of arguments, without keywords.
 unsafe extern "C" fn empty(
@@ -28,54 +29,54 @@ fn path(text: &str) -> PyResult<CString> {
 
 /// socket, bind, close.
 #[pyfunction]
-#[pyo3(name = "limit_bind_port", signature = (port, /))]
+#[pyo3(name = "floor_bind_port", signature = (port, /))]
 fn bind_port(py: Python<'_>, port: u16) {
-    py.detach(|| limits::bind_port(port));
+    py.detach(|| floors::bind_port(port));
 }
 
 /// The affinity, one statfs, one stat, one cgroup file.
 #[pyfunction]
-#[pyo3(name = "limit_processors")]
+#[pyo3(name = "floor_processors")]
 fn processors() {
-    limits::processors();
+    floors::processors();
 }
 
 /// /proc/meminfo, one stat, one cgroup file.
 #[pyfunction]
-#[pyo3(name = "limit_memory")]
+#[pyo3(name = "floor_memory")]
 fn memory() {
-    limits::memory();
+    floors::memory();
 }
 
 /// Opens and closes a file.
 #[pyfunction]
-#[pyo3(name = "limit_open_close", signature = (file, /))]
+#[pyo3(name = "floor_open_close", signature = (file, /))]
 fn open_close(file: &str) -> PyResult<()> {
-    limits::open_close(&path(file)?);
+    floors::open_close(&path(file)?);
     Ok(())
 }
 
 /// Reads a directory's entries.
 #[pyfunction]
-#[pyo3(name = "limit_list_entries", signature = (directory, /))]
+#[pyo3(name = "floor_list_entries", signature = (directory, /))]
 fn list_entries(py: Python<'_>, directory: &str) -> PyResult<()> {
     let directory = path(directory)?;
-    py.detach(|| limits::list(&directory));
+    py.detach(|| floors::list(&directory));
     Ok(())
 }
 
 /// Copies a file's last bytes out of the page cache.
 #[pyfunction]
-#[pyo3(name = "limit_read_end", signature = (file, count, /))]
+#[pyo3(name = "floor_read_end", signature = (file, count, /))]
 fn read_end(py: Python<'_>, file: &str, count: u64) -> PyResult<()> {
     let file = path(file)?;
-    py.detach(|| limits::read_end(&file, count));
+    py.detach(|| floors::read_end(&file, count));
     Ok(())
 }
 
 /// A new string of the same text.
 #[pyfunction]
-#[pyo3(name = "limit_copy", signature = (text, /))]
+#[pyo3(name = "floor_copy", signature = (text, /))]
 fn copy<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
     PyString::new(py, text)
 }
@@ -91,7 +92,7 @@ pub(crate) fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(copy, module)?)?;
     let methods = vec![
         ffi::PyMethodDef {
-            ml_name: c"limit_empty".as_ptr(),
+            ml_name: c"floor_empty".as_ptr(),
             ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: empty },
             ml_flags: ffi::METH_FASTCALL,
             ml_doc: std::ptr::null(),

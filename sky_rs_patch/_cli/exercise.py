@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from sky_rs_patch._base import interrupts
 from sky_rs_patch._bench.timing import variables
 from sky_rs_patch._routes.registry import registry
-from sky_rs_patch._routes.specs import RouteSpec
+from sky_rs_patch._routes.spec import RouteSpec
 from sky_rs_patch._runtime import table
 
 if TYPE_CHECKING:

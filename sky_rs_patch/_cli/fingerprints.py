@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from sky_rs_patch._fingerprints import compute
 from sky_rs_patch._fingerprints.known_variants import KNOWN
-from sky_rs_patch._routes.specs import ROUTES, RouteSpec
+from sky_rs_patch._routes.spec import RouteSpec
+from sky_rs_patch._routes.table import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sky_rs_patch._base import switch
-from sky_rs_patch._routes.specs import ROUTES
+from sky_rs_patch._routes.table import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

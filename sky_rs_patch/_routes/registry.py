@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from sky_rs_patch._base import entry_points as _entry_points
 from sky_rs_patch._base import interrupts
-from sky_rs_patch._routes.specs import ROUTES, RouteSpec
+from sky_rs_patch._routes.spec import RouteSpec
+from sky_rs_patch._routes.table import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -16,7 +16,7 @@ from sky_rs_patch._binding import extension as _extension
 from sky_rs_patch._binding.obstacle import obstacle
 from sky_rs_patch._routes import opt_in
 from sky_rs_patch._routes.registry import RegisteredRoute, registry
-from sky_rs_patch._routes.specs import RouteSpec
+from sky_rs_patch._routes.spec import RouteSpec
 from sky_rs_patch._runtime import advice, installer
 from sky_rs_patch._runtime import table as _table
 

@@ -16,7 +16,7 @@ import sky_rs_patch
 from sky_rs_patch._cli import fingerprints
 from sky_rs_patch._fingerprints import compute
 from sky_rs_patch._fingerprints.known_variants import DECORATED, KNOWN
-from sky_rs_patch._routes.specs import ROUTES
+from sky_rs_patch._routes.table import ROUTES
 from sky_rs_patch._runtime import implementation
 
 COMMON = "sky.utils.common_utils"

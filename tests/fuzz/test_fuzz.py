@@ -18,7 +18,7 @@ PRESENT = [each for each in DESCRIPTIONS if applicability.applies(each.name)]
 
 
 def test_every_route_is_described():
-    from sky_rs_patch._routes.specs import ROUTES
+    from sky_rs_patch._routes.table import ROUTES
 
     # What isn't exact in effect can't be compared in this way.
     exact = {spec.target.rpartition(".")[2] for spec in ROUTES if spec.opt_in is None}

@@ -13,12 +13,12 @@ from guard_scenarios import SCENARIOS, ready
 import sky_rs_patch
 from sky_rs_patch import _testing
 from sky_rs_patch._guards import walk
-from sky_rs_patch._routes import specs
+from sky_rs_patch._routes import table
 
 #: So many dependencies of each route are replaced here.
 MOST = 30
 #: Every one that any SkyPilot has.
-NAMES = sorted({route.target.rpartition(".")[2] for route in specs.ROUTES})
+NAMES = sorted({route.target.rpartition(".")[2] for route in table.ROUTES})
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from support import TARGETS, counting, full_name, function, outcome, plain_argum
 import sky_rs_patch
 from sky_rs_patch._cli import fingerprints
 from sky_rs_patch._fingerprints.known_variants import KNOWN
-from sky_rs_patch._routes.specs import ROUTES
+from sky_rs_patch._routes.table import ROUTES
 
 EXISTING = [name for name in TARGETS if applicability.reason(full_name(name)) is None]
 HAS_PROCESS_ALIVE = "is_process_alive" in EXISTING

@@ -16,8 +16,8 @@ from sky_rs_patch._base.names import ACTIVE_VARIABLE as ACTIVE
 from sky_rs_patch._binding import extension
 from sky_rs_patch._cli import exercise
 from sky_rs_patch._routes import opt_in
-from sky_rs_patch._routes.specs import ROUTES
-from sky_rs_patch._runtime import advice
+from sky_rs_patch._routes.table import ROUTES
+from sky_rs_patch._runtime import advice, table
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import os
 import applicability
 import psutil
 
-from sky_rs_patch._routes.specs import ROUTES
+from sky_rs_patch._routes.table import ROUTES
 
 _COMMON = "sky.utils.common_utils"
 _SUBPROCESS = "sky.utils.subprocess_utils"

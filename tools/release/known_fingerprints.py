@@ -35,14 +35,14 @@ from sky_rs_patch._cli import fingerprints
 from sky_rs_patch._contracts import yaml_dump, yaml_load
 from sky_rs_patch._fingerprints import compute, known_variants
 from sky_rs_patch._fingerprints.known_variants import KNOWN
-from sky_rs_patch._routes import specs
+from sky_rs_patch._routes import table
 
 PACKAGE = pathlib.Path(known_variants.__file__).parent
 
 
 def wanted() -> dict[str, set[str]]:
     names: dict[str, set[str]] = {}
-    for route in specs.ROUTES:
+    for route in table.ROUTES:
         module, _, function = route.target.rpartition(".")
         if module.startswith("sky."):
             names.setdefault(module, set()).update({function, *route.callees})

@@ -16,7 +16,7 @@ from support import run_python
 
 import sky_rs_patch
 from sky_rs_patch import _native
-from sky_rs_patch._routes.specs import ROUTES
+from sky_rs_patch._routes.table import ROUTES
 
 TARGETS = [route.target for route in ROUTES if route.opt_in is None]
 KINDS = ["before", "after", "error", "detached"]

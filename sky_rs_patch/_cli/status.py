@@ -156,6 +156,8 @@ def _verdict(result: dict[str, Any]) -> str:
             f"{len(wrong)} of {len(called)} failed their sample calls: {', '.join(wrong)}"
             if wrong
             else f"{len(called)} called, each answered by Rust as the original does"
+            if called
+            else "none called"
         )
         alone = [
             target.rpartition(".")[2]

@@ -240,6 +240,10 @@ def table(
         notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
         if route.get("reason"):
             notes.insert(0, str(route["reason"]))
+        raised = route.get("first_exception")
+        if raised:
+            said = f"{raised['type']}: {raised['message']}"
+            notes.append(f"its candidate first raised {said} ({raised['place']})")
         if route.get("stale"):
             notes.append(f"the original is still held by {', '.join(route['stale'])}")
         calls = [str(route["calls"]["rust"]), str(route["calls"]["python"])]

@@ -11,7 +11,7 @@ from pytest_skyrs._controller.store import Store
 from pytest_skyrs._model import accepted_differences, verdicts
 from pytest_skyrs._model.judge import Case, plain_verdict
 from pytest_skyrs._model.settings import ArmSettings
-from pytest_skyrs._report import machine
+from pytest_skyrs._report import machine, terminal
 from pytest_skyrs._report.results import Results
 
 
@@ -316,3 +316,16 @@ def test_what_is_not_proposed(parent, tmp_path, what):
     machine.write_all(parent)
     assert list(tmp_path.glob("*.yaml")) == []
     assert parent.terminal.lines == []
+
+
+@pytest.mark.parametrize(
+    ("state", "rust", "shown"),
+    [("active", 0, True), ("inactive", 0, True), ("active", 3, False)],
+)
+def test_a_route_that_is_not_served_says_why(state, rust, shown):
+    reason = "on Python for now: PyYAML 9.9 is not known"
+    route = {"state": state, "reason": reason, "rust": rust, "python": 2, "declines": {"guard": 2}}
+    table = {"sky.m.f": {**route, "tests": 1, "seconds": None}}
+    [line] = [line for line in terminal.route_table(table) if line.startswith("sky.m.f")]
+    assert ("PyYAML 9.9 is not known" in line) is shown
+    assert "guard 2" in line

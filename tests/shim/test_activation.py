@@ -185,7 +185,7 @@ def test_ctrl_c(tmp_path):
     assert "KeyboardInterrupt" in ends[1][2]
 
 
-@pytest.mark.parametrize("value", ["maybe", "", "2"])
+@pytest.mark.parametrize("value", ["maybe", " ", "2"])
 @pytest.mark.parametrize("arguments", [("-c", "print(1)"), ()])
 def test_an_invalid_switch(value, arguments):
     done = run_python(*ACTIVATE, *arguments, environment={"SKYPILOT_USE_RUST": value})
@@ -421,6 +421,41 @@ def test_a_switch_that_is_left_behind(environment):
     assert (done.returncode, done.stdout, done.stderr) == (0, "fine, too\n", "")
 
 
+def test_a_switch_explains_itself(environment):
+    """pip doesn't know of it, so whoever finds it must be told what it is."""
+    done = environment.run(*ACTIVATE)
+    assert "deactivate before `pip uninstall sky-rs-patch`" in done.stdout
+    *comments, line = (environment.packages / "zz_sky_rs_patch_on.pth").read_text().splitlines()
+    assert line.startswith("import ")
+    assert all(comment.startswith("# ") for comment in comments)
+    assert "`python -m sky_rs_patch.deactivate` removes it" in comments[0]
+    assert "Delete it by hand if sky-rs-patch is gone" in comments[1]
+
+
+def test_a_switch_of_before_it_explained_itself(environment):
+    environment.run(*ACTIVATE)
+    switch = environment.packages / "zz_sky_rs_patch_on.pth"
+    right = switch.read_text()
+    switch.write_text(right.splitlines()[-1] + "\n")
+    assert environment.run("-c", PATCHED).stdout == "True\n"
+    assert "wrote: " in environment.run(*ACTIVATE).stdout
+    assert switch.read_text() == right
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "NO", "Off"])
+def test_an_off_value_keeps_the_shim_out_of_a_process(value, environment):
+    environment.run(*ACTIVATE)
+    off = {"SKY_RS_PATCH_ACTIVE": value}
+    # What the switch puts there waits for SkyPilot, and goes then.
+    code = f"try: import sky\nexcept ImportError: pass\n{PATCHED}"
+    done = environment.run("-c", code, environment=off)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+    assert environment.run("-c", code).stdout == "True\n"
+    # The program may still ask for it.
+    code = f"import sky_rs_patch; sky_rs_patch.enable()\n{PATCHED}"
+    assert environment.run("-c", code, environment=off).stdout == "True\n"
+
+
 def test_a_damaged_switch_is_mended(environment):
     environment.run(*ACTIVATE)
     switch = environment.packages / "zz_sky_rs_patch_on.pth"
@@ -455,7 +490,7 @@ def test_an_environment_without_site_packages():
 def test_deactivate_takes_no_arguments():
     done = run_python("-m", "sky_rs_patch.deactivate", "program.py")
     assert done.returncode == 2
-    assert "usage: python -m sky_rs_patch.deactivate" in done.stdout
+    assert "usage: python -m sky_rs_patch.deactivate" in done.stderr
     assert run_python("-m", "sky_rs_patch.deactivate", "--help").returncode == 0
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import proxy_operations
 import pytest
 from proxy_operations import OPERATIONS, outcome
 from support import function, run_python, small_skypilot
@@ -37,7 +38,9 @@ def test_the_proxy_in_python(name, plain, enabled, monkeypatch):
 @pytest.mark.parametrize("pure", ["", "1"], ids=["wrapt", "wrapt in Python"])
 def test_in_a_process_of_its_own(pure, tmp_path):
     """The second time with a wrapt that has no C code of its own."""
-    places = os.pathsep.join([str(small_skypilot(tmp_path)), str(Path(__file__).parent)])
+    places = os.pathsep.join(
+        [str(small_skypilot(tmp_path)), str(Path(proxy_operations.__file__).parent)]
+    )
     found = {}
     for active in ("0", "1"):
         environment = {
@@ -45,7 +48,7 @@ def test_in_a_process_of_its_own(pure, tmp_path):
             "SKY_RS_PATCH_ACTIVE": active,
             "WRAPT_DISABLE_EXTENSIONS": pure,
         }
-        program = Path(__file__).with_name("proxy_operations.py")
+        program = proxy_operations.__file__
         done = run_python(program, environment=environment)
         assert done.returncode == 0, done.stderr
         found[active] = json.loads(done.stdout)

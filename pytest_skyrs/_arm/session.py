@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from pytest_skyrs._arm.body_coverage import BodyCoverage
 
+#: Tests replace it.
+_getpid = os.getpid
+
 #: The arm that this process belongs to: never two.
 _joined: ArmSettings | None = None
 
@@ -226,7 +229,7 @@ class Recorder:
             yield
         finally:
             # A test that forks and lets the child go on would have it reported twice.
-            if os.getpid() == self._pid:
+            if _getpid() == self._pid:
                 self._emit(nodeid, self._record())
 
     def _record(self) -> dict[str, Any]:
@@ -402,7 +405,7 @@ class Writer:
     def _write_line(self, line: str) -> None:
         # A child that a test forked, and that came back out of the test, goes through the rest of
         # the session as well; only the process that began it speaks for it.
-        if os.getpid() == self._pid:
+        if _getpid() == self._pid:
             self._count += 1
             self._file.write(line + "\n")
 
@@ -523,9 +526,14 @@ class Writer:
                 events=self._count + 1,
             )
 
-    def pytest_unconfigure(self) -> None:
-        """Nothing follows."""
-        self._file.close()
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_unconfigure(self) -> Generator[None, object, object]:
+        """Nothing follows once all other plugins have done what they do then."""
+        try:
+            return (yield)
+        finally:
+            self.write("over")
+            self._file.close()
 
 
 class Remote:

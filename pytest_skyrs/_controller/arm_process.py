@@ -78,6 +78,8 @@ class Arm:
         self.problem: str | None = None
         #: What it told of its session's end, if it came to that.
         self.finish: dict[str, Any] | None = None
+        #: Whether nothing of pytest was left to be done.
+        self.over = False
         #: Whether `stop` ended it.
         self.stopped = False
         #: What ended the session early, in pytest's words.
@@ -147,11 +149,12 @@ class Arm:
 
     def _event(self, line: bytes) -> dict[str, Any]:
         self._heard += 1
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            # Somebody else wrote into the file; what is missing shows at the end.
-            return {"event": "unreadable"}
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and "event" in event:
+                return event
+        # Somebody else wrote into the file; what is missing shows at the end.
+        return {"event": "unreadable"}
 
     @property
     def missing_events(self) -> int:
@@ -171,6 +174,8 @@ class Arm:
             self.finish = event
             self.exit = event["exit"]
             self._heard_by_finish = self._heard
+        elif kind == "over":
+            self.over = True
         elif kind == "interrupt":
             self.interrupt = event["text"]
         elif kind == "internalerror":
@@ -239,7 +244,9 @@ class Arm:
         """Calls of each route over all of the arm's processes, as `_stats.total` has them."""
         from sky_rs_patch._testing import counters
 
-        routes = counters.total(counters.read(str(self.settings.stats)))
+        # A test may have removed the folder.
+        found = counters.read(str(self.settings.stats)) if self.settings.stats.is_dir() else []
+        routes = counters.total(found)
         for words in self.words.values():
             for name, (rust, python, declines) in (words.get("counts") or {}).items():
                 counters.merge(routes.setdefault(name, counters.empty()), rust, python, declines)

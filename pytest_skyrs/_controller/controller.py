@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import functools
-import json
 import os
 import secrets
 import shutil
@@ -16,27 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_skyrs._controller import arm_process, ending, limits, report_forwarding
+from pytest_skyrs._controller import arm_process, ending, limits, report_forwarding, sessions
 from pytest_skyrs._controller.store import Store
 from pytest_skyrs._model import accepted_differences, judge
 from pytest_skyrs._model import verdicts as _verdicts
-from pytest_skyrs._model.settings import ArmSettings
-from pytest_skyrs._model.test_run import Assembler, TestRun
+from pytest_skyrs._model.test_run import TestRun
 from pytest_skyrs._report import machine, results
 from pytest_skyrs._report import terminal as _terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from _pytest.terminal import TerminalReporter
 
     from pytest_skyrs._model.judge import Finding
     from pytest_skyrs._options import Options
 
-_RESTARTS = 5
-#: Bytes that a disk has left when something in an arm could not be written.
-_NOTHING_LEFT = 256 << 10
-_ELSEWHERE = "the arms have their folders there, TMPDIR names another place"
 #: Seconds that an arm has to end by itself when the session stops early.
 _PATIENCE = 5.0
 _COLLECTING = "collect"
@@ -60,16 +55,12 @@ class Parent:
             self._store = Store(self.folder / "runs.sqlite")
         except sqlite3.Error as error:
             shutil.rmtree(self.folder, ignore_errors=True)
-            raise pytest.UsageError(f"{self.folder.parent}: {error}; {_ELSEWHERE}") from None
+            raise pytest.UsageError(
+                f"{self.folder.parent}: {error}; {sessions.ELSEWHERE}"
+            ) from None
         self.results = results.Results(self._store)
-        self.arms: dict[str, list[arm_process.Arm]] = {"python": [], "rust": []}
-        #: What kept the comparison from being complete.
-        self.problems: list[str] = []
         self.known: list[accepted_differences.Entry] = []
         self.stale: list[str] = []
-        #: How the sessions of the first round ended, by backend: several, if one died.
-        self.endings: dict[str, list[ending.Ending]] = {"python": [], "rust": []}
-        self._running: arm_process.Arm | None = None
         self._cases: dict[tuple[str, str], judge.Case] = {}
         self._limit = limits.Limit(options.timeout)
         #: Something outside of the tests ended this session: its exit code says what.
@@ -80,10 +71,14 @@ class Parent:
         #: The exit code, once it is decided.
         self.code = 0
         self._reported = False
-        self._failed_modules: dict[str, dict[str, dict[str, Any]]] = {}
+        #: Whether something may change the exit code when this process ends.
+        self._insist = False
         self._keep = options.keep
         seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)
         self.seed = seed
+        self._sessions = sessions.Sessions(
+            config, options, self.folder, self._store, limit=self._limit, seed=seed
+        )
 
     # Hooks.
 
@@ -108,7 +103,7 @@ class Parent:
             self._cut_short = True
             raise pytest.UsageError(str(error)) from None
         except arm_process.OutOfTime:
-            self.problems.append(self._limit.describe(self._running))
+            self.problems.append(self._limit.describe(self._sessions.running))
             self._keep_what_is_known()
         except (KeyboardInterrupt, session.Failed) as error:
             # pytest's own way of ending a session is one, too.
@@ -121,7 +116,7 @@ class Parent:
             raise
         except (OSError, sqlite3.Error):
             self._cut_short = True
-            problem = self._full_disk()
+            problem = self._sessions.full_disk()
             if problem is None:
                 raise
             self.problems.append(problem)
@@ -130,12 +125,12 @@ class Parent:
             self._cut_short = True
             raise
         finally:
-            if self._running is not None:
-                self._say("ending the arm that runs")
+            if self._sessions.running is not None:
+                self._sessions.say("ending the arm that runs")
                 # Under -x it ends by itself as well, after the tear-down of its fixtures.
                 own = isinstance(sys.exc_info()[1], (session.Failed, session.Interrupted))
-                self._running.stop(_PATIENCE if own else 0.0)
-                self._leave(self._running)
+                self._sessions.running.stop(_PATIENCE if own else 0.0)
+                self._sessions.leave(self._sessions.running)
         return True
 
     @pytest.hookimpl(trylast=True)
@@ -158,12 +153,14 @@ class Parent:
         failing = any(self.results.counts[verdict] for verdict in self._options.fail_on)
         session.exitstatus = ending.exit_code(
             int(session.exitstatus),
-            [] if self._cut_short else self.endings["python"],
+            [] if self._cut_short else self._sessions.endings["python"],
             bad=bool(failing or self.problems or self.stale or error),
         )
         if self._signal is not None:
             session.exitstatus = 128 + self._signal
         self.code = int(session.exitstatus)
+        if self._insist and self.code:
+            atexit.register(_end_with, self.code)
 
     def _write_reports(self) -> None:
         self._reported = True
@@ -197,6 +194,16 @@ class Parent:
     # Access for reports.
 
     @property
+    def arms(self) -> dict[str, list[arm_process.Arm]]:
+        """All arms that were started, by backend."""
+        return self._sessions.arms
+
+    @property
+    def problems(self) -> list[str]:
+        """What kept the comparison from being complete."""
+        return self._sessions.problems
+
+    @property
     def config(self) -> pytest.Config:
         """Of the session."""
         return self._config
@@ -219,7 +226,7 @@ class Parent:
     def stopped(self) -> str | None:
         """How many tests never ran and why, or what else ended the Python arm."""
         return ending.describe(
-            self.endings["python"],
+            self._sessions.endings["python"],
             self._store.count_not_run("python-1"),
             failed=bool(self._failed["python"]),
         )
@@ -227,14 +234,14 @@ class Parent:
     # The run.
 
     def _run_arms(self, session: pytest.Session) -> None:
-        python = self._settings("python", 1)
-        rust = self._settings("rust", 1)
+        self._sessions.plan = self.plan
+        python = self._sessions.settings("python", 1)
+        rust = self._sessions.settings("rust", 1)
         early: arm_process.Arm | None = None
         if self._options.side_by_side:
-            early = arm_process.Arm(self.plan, rust)
-            self.arms["rust"].append(early)
+            early = self._sessions.start(rust)
         try:
-            for run in self._stream(python):
+            for run in self._sessions.stream(python):
                 self._store.add_run(python.name, run)
             session.testscollected = self._arm("python").collected or 0
             begun = self._check_first_arm()
@@ -247,7 +254,7 @@ class Parent:
                 early.stop()
             return
         self._load_known()
-        for run in self._stream(rust, early):
+        for run in self._sessions.stream(rust, early):
             self._meet(session, run)
         self._meet_modules(session)
         self._find_missing()
@@ -257,119 +264,17 @@ class Parent:
         self._find_uncompared(session)
         self._check_proofs()
         self._check_endings(session)
-        failed = self._failed_modules.get("python-1")
+        failed = self._sessions.failed_modules.get("python-1")
         if failed and not self._config.option.continue_on_collection_errors:
             errors = "error" if len(failed) == 1 else "errors"
             raise session.Interrupted(f"{len(failed)} {errors} during collection")
-
-    def _settings(
-        self,
-        backend: str,
-        number: int,
-        tests: tuple[str, ...] | None = None,
-        skip: str | None = None,
-    ) -> ArmSettings:
-        # The same path for every arm that runs alone: paths get into results, and into digests.
-        folder = self.folder / ("arm" if not self._options.side_by_side else f"arm-{backend[0]}")
-        return ArmSettings(
-            backend=backend,
-            round=number,
-            folder=str(folder),
-            seed=self.seed,
-            tests=tests,
-            skip=skip,
-            coverage=self._options.coverage,
-        )
-
-    def _stream(
-        self, settings: ArmSettings, running: arm_process.Arm | None = None
-    ) -> Generator[TestRun, None, None]:
-        """Runs an arm to its end, and gives its tests as they are over.
-
-        A session that dies is started again without the tests that it has had.
-        """
-        skip = self.folder / f"had-{settings.name}.jsonl"
-        assembler = Assembler()
-        for attempt in range(_RESTARTS + 1):
-            arm = running or arm_process.Arm(self.plan, settings)
-            if arm not in self.arms[settings.backend]:
-                self.arms[settings.backend].append(arm)
-            running = None
-            self._running = arm
-            self._say(f"{settings.name} arm{' goes on' if attempt else ''}")
-            died = yield from self._follow(arm, skip, assembler)
-            self._running = None
-            self._leave(arm)
-            if not died or attempt == _RESTARTS or not skip.exists():
-                return
-            settings = self._settings(settings.backend, settings.round, settings.tests, str(skip))
-
-    def _follow(
-        self, arm: arm_process.Arm, skip: Path, assembler: Assembler
-    ) -> Generator[TestRun, None, bool]:
-        """Gives an arm's tests; returns whether it died on one of them."""
-        crashed = set()
-        over = 0
-        with skip.open("a", encoding="ascii") as had:
-            for event in arm.events(self._limit.deadline):
-                if event["event"] == "item":
-                    if not arm.settings.skip:
-                        self._store.add_item(arm.settings.name, event["id"])
-                elif event["event"] == "deselected":
-                    self._note_deselected(arm.settings, event["count"])
-                elif event["event"] == "warning" and arm.settings.name == "python-1":
-                    report_forwarding.play_warning(self._config, event)
-                elif event["event"] == "collectreport":
-                    self._note_module(arm.settings, event["report"])
-                run = assembler.take(event)
-                if run is not None:
-                    over += run.nodeid not in crashed
-                    if run.crash is not None:
-                        crashed.add(run.nodeid)
-                    had.write(json.dumps(run.nodeid) + "\n")
-                    self._store.note_run(arm.settings.name, run.nodeid)
-                    yield run
-            unfinished = assembler.unfinished()
-            end = ending.of(arm, unfinished)
-            if arm.settings.round == 1:
-                self.endings[arm.settings.backend].append(end)
-            if crashed and over < (arm.collected or 0) and not self._config.option.maxfail:
-                # xdist runs a file or a group again and again, up to the test that crashes.
-                return True
-            if not end.died or arm.stopped:
-                return False
-            finished = arm.finished or {}
-            signal = finished.get("signal")
-            how = f"by {signal}" if signal else f"with exit code {finished.get('exit')}"
-            self._say(f"{arm.settings.name} arm: its session ended {how}")
-            full = self._full_disk()
-            if full is not None:
-                # It isn't the fault of the test that ran.
-                raise OSError(errno.ENOSPC, full)
-            if not unfinished:
-                return False
-            for run in unfinished:
-                run.crash = f"the session died {how} in its {ending.phase(run)}"
-                had.write(json.dumps(run.nodeid) + "\n")
-                self._store.note_run(arm.settings.name, run.nodeid)
-                yield run
-            return not self._config.option.maxfail
-
-    def _leave(self, arm: arm_process.Arm) -> None:
-        """Moves an arm's folder out of the next one's way."""
-        if not arm.settings.path.exists():
-            return
-        number = sum(len(arms) for arms in self.arms.values())
-        place = self.folder / f"{arm.settings.name}.{number}"
-        arm.settings.path.rename(place)
-        arm.settings = type(arm.settings)(**{**vars(arm.settings), "folder": str(place)})
 
     def _arm(self, backend: str) -> arm_process.Arm:
         return self.arms[backend][0]
 
     def _check_first_arm(self) -> bool:
         """Whether the Python arm got to its tests; else it says why."""
-        arm, end = self._arm("python"), self.endings["python"][0]
+        arm, end = self._arm("python"), self._sessions.endings["python"][0]
         usage = end.code == pytest.ExitCode.USAGE_ERROR and not (end.died or arm.interrupt)
         if usage and not self._store.count_runs("python-1"):
             self._cut_short = True
@@ -379,21 +284,23 @@ class Parent:
                 f"{arm.problem or ''}\n{arm.tail()}"
             )
         if arm.collected is not None or (
-            not end.died and not arm.internal_errors and self._failed_modules.get("python-1")
+            not end.died
+            and not arm.internal_errors
+            and self._sessions.failed_modules.get("python-1")
         ):
             return True
         if end.code == pytest.ExitCode.NO_TESTS_COLLECTED and not end.died:
             return True
-        full = self._full_disk()
+        full = self._sessions.full_disk()
         if full is not None:
             raise OSError(errno.ENOSPC, full)
         report_forwarding.play_internal_errors(self._config, arm.internal_errors)
-        for report in self._failed_modules.get("python-1", {}).values():
+        for report in self._sessions.failed_modules.get("python-1", {}).values():
             report_forwarding.play_collection(self._config, report)
-        self.problems.append(f"no test ran: {end.describe()}")
         if arm.interrupt is None:
+            self.problems.append(f"no test ran: {end.describe()}")
             self._keep = True
-            self._say(f"the end of the python arm's output:\n{arm.tail()}")
+            self._sessions.say(f"the end of the python arm's output:\n{arm.tail()}")
         return False
 
     def _forget_conftests(self) -> None:
@@ -405,21 +312,15 @@ class Parent:
 
     def _check_endings(self, session: pytest.Session) -> None:
         """What isn't explained by tests: each arm has an end of its own."""
-        for arms in self.arms.values():
-            for arm in arms:
-                if arm.missing_events and not arm.stopped:
-                    self.problems.append(
-                        f"{arm.settings.name} arm: {arm.missing_events} of its events are missing:"
-                        " something changed the file that they are in"
-                    )
-        python, rust = (self.endings[backend] for backend in ("python", "rust"))
+        python, rust = (self._sessions.endings[backend] for backend in ("python", "rust"))
         if not self._config.option.maxfail:
             counts = [self._failed[backend] for backend in ("python", "rust")]
             problem = ending.unexplained(python[0], rust[0], counts)
             if problem:
                 self.problems.append(problem)
-        if python[-1].after_tests:
+        if any(end.after_tests for end in (*python, *rust)):
             self._forget_conftests()
+            self._insist = True
         left = self._store.count_not_run("python-1")
         if left and not self._config.option.maxfail and ending.is_silent(python):
             self.problems.append(str(self.stopped))
@@ -428,20 +329,6 @@ class Parent:
         if stop and not self._is_stopping(session):
             # The terminal shows it at the end, as pytest does.
             session.shouldstop = stop
-
-    def _note_deselected(self, settings: ArmSettings, count: int) -> None:
-        """The terminal counts them."""
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and settings.name == "python-1" and not settings.skip:
-            terminal.stats.setdefault("deselected", []).extend([None] * count)
-
-    def _note_module(self, settings: ArmSettings, report: dict[str, Any]) -> None:
-        """A module wasn't collected, or skipped itself."""
-        if report["outcome"] == "failed":
-            failed = self._failed_modules.setdefault(settings.name, {})
-            failed[report["nodeid"]] = report
-        elif settings.name == "python-1":
-            report_forwarding.play_collection(self._config, report)
 
     # Comparison.
 
@@ -463,8 +350,8 @@ class Parent:
 
     def _meet_modules(self, session: pytest.Session) -> None:
         """Modules that can't be imported are compared like tests."""
-        python = self._failed_modules.get("python-1", {})
-        rust = self._failed_modules.get("rust-1", {})
+        python = self._sessions.failed_modules.get("python-1", {})
+        rust = self._sessions.failed_modules.get("rust-1", {})
         for nodeid, report in python.items():
             report_forwarding.play_collection(self._config, report)
             if nodeid in rust:
@@ -506,17 +393,17 @@ class Parent:
         files = {case.nodeid.partition("::")[0] for case in cases}
         wanted = {case.key: case for case in cases}
         seen = set()
-        self._say(
+        self._sessions.say(
             f"{results.plural(len(cases), 'test')} to confirm: "
             f"{results.plural(len(files), 'file')} once more on {backend}"
         )
         tests = tuple(dict.fromkeys(nodeid for nodeid, _ in wanted))
-        settings = self._settings(backend, number, tests)
-        for run in self._stream(settings):
+        settings = self._sessions.settings(backend, number, tests)
+        for run in self._sessions.stream(settings):
             if run.key in wanted:
                 seen.add(run.key)
                 getattr(wanted[run.key], backend).append(run)
-        failed = self._failed_modules.get(settings.name, {})
+        failed = self._sessions.failed_modules.get(settings.name, {})
         if not seen and not failed and not self.arms[backend][-1].collected:
             self.problems.append(
                 f"{results.plural(len(cases), 'test')} that differed could not be run again: the "
@@ -631,18 +518,11 @@ class Parent:
         self._cases.clear()
         self._count_uncompared()
 
-    def _full_disk(self) -> str | None:
-        """What is wrong with the place of the arms' folders, if nothing can be written there."""
-        # A test may have removed the folder itself.
-        if shutil.disk_usage(self.folder.parent).free > _NOTHING_LEFT:
-            return None
-        return f"{self.folder.parent}: {os.strerror(errno.ENOSPC)}; {_ELSEWHERE}"
-
     def _check_proofs(self) -> None:
         """The arms were what they are called: proxies stood, and Rust was there."""
         for arms in self.arms.values():
             for arm in arms:
-                self.problems += _terminal.unproven(arm)
+                self.problems.extend(_terminal.unproven(arm))
 
     # Known differences.
 
@@ -685,18 +565,19 @@ class Parent:
             if entry.seen and not entry.used:
                 self.stale.append(f"{entry.describe()} matches no difference any more: remove it")
 
-    def _say(self, text: str) -> None:
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and self._config.option.verbose >= 0:
-            terminal.ensure_newline()
-            terminal.write_line(f"skyrs: {text}")
-
 
 def _module_run(nodeid: str, report: dict[str, Any] | None) -> TestRun:
     """A module's collection in the form of a test."""
     if report is None:
         return TestRun(nodeid, [{"when": _COLLECTING, "outcome": "passed"}])
     return TestRun(nodeid, [{**report, "when": _COLLECTING}])
+
+
+def _end_with(code: int) -> None:
+    """Ends this process before something that was registered earlier can change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _first_path() -> str:

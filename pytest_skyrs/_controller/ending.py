@@ -30,7 +30,8 @@ class Ending:
         code: of its process, 128 and more for a signal.
         reason: what ended it otherwise than by the end of its tests, if anything did.
         died: whether its process ended without pytest's doing.
-        after_tests: whether that was when its tests were over, or after its session.
+        after_tests: whether something ended its process when its tests were over, whatever their
+            outcomes: the end of its session, a plugin then, or an exit handler.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Ending:
     reason: str | None
     died: bool
     after_tests: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is pytest's word for a session without tests."""
+        own = not (self.died or self.after_tests)
+        return own and self.code == pytest.ExitCode.NO_TESTS_COLLECTED
 
     def describe(self) -> str:
         """The end in words."""
@@ -66,7 +73,8 @@ def of(arm: Arm, unfinished: Sequence[TestRun]) -> Ending:
             reason = f"{how(arm)} {_where(arm, unfinished)}"
             after = arm.collected is not None and not unfinished
             return Ending(name, code, reason, died=True, after_tests=after)
-    after = arm.finish is not None and arm.finish["exit"] != code
+    finish = arm.finish or {}
+    after = bool(finish) and bool(finish["error"] or finish["exit"] != code or not arm.over)
     return Ending(name, code, _reason(arm, code), died=False, after_tests=after)
 
 
@@ -78,16 +86,18 @@ def exit_code(own: int, python: Sequence[Ending], *, bad: bool) -> int:
         python: how the Python arm's sessions ended; none if this session was cut short.
         bad: whether there is a reason to fail that is not the Python arm's.
     """
-    code = next((ending.code for ending in python if ending.code), 0)
-    if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        # What only this session knows of: differences, and plugins that judge at the end.
-        if own not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            code = own
-        elif bad:
-            code = pytest.ExitCode.TESTS_FAILED
-        else:
-            code = code or own
-    return int(code)
+    told = next((ending for ending in python if ending.code), None)
+    if told is not None and not told.is_empty:
+        return told.code
+    if told is None and not bad and python and python[-1].after_tests:
+        # Its tests may have failed: something made it end well all the same.
+        return 0
+    if own in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        if bad:
+            return int(pytest.ExitCode.TESTS_FAILED)
+        return told.code if told is not None else own
+    # What only this session knows of: differences, and plugins that judge at the end.
+    return own
 
 
 def describe(python: Sequence[Ending], not_run: int, *, failed: bool) -> str | None:
@@ -167,7 +177,7 @@ def _reason(arm: Arm, code: int) -> str | None:
         return "an internal error of pytest or of a plugin"
     if finish.get("error"):
         return f"in pytest_sessionfinish: {finish['error']}"
-    if finish and finish["exit"] != code:
+    if finish and (finish["exit"] != code or (not arm.over and not arm.stopped)):
         # In pytest_unconfigure, at exit, or by a signal after the session.
         after = how(arm).removesuffix(", and not by pytest,")
         return f"its session ended with exit code {finish['exit']}, and its process {after}"

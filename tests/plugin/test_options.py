@@ -229,7 +229,7 @@ def test_without_an_option_little_is_imported(tmp_path):
         "import sys\n"
         "def test():\n"
         "    ours = {n for n in sys.modules if n.startswith(('pytest_skyrs', 'sky_rs_patch'))}\n"
-        "    names = {'_names', '_options', 'plugin'}\n"
+        "    names = {'_model', '_model.verdicts', '_options', 'plugin'}\n"
         "    assert ours == {'pytest_skyrs', *(f'pytest_skyrs.{name}' for name in names)}\n"
     )
     done = pytest_in(tmp_path)

@@ -119,20 +119,20 @@ class Replaying:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
-        from pytest_skyrs import _playback
+        from pytest_skyrs._controller import report_forwarding
         from pytest_skyrs._model.test_run import TestRun
 
         reports, modules = json.loads(REPORTS.read_text())
         session.testscollected = len(reports)
         for data in modules:
-            _playback.play_collection(session.config, data)
+            report_forwarding.play_collection(session.config, data)
         for nodeid, made in reports.items():
             task = {"verdict": "same", "properties": [], "failure": None}
             task.update(self.tasks.get(nodeid.rpartition("::")[2], {}))
             task["properties"] = [tuple(pair) for pair in task["properties"]]
             made = made[:task.pop("reports", None)]
             run = TestRun(nodeid, made, None, task.pop("crash", None))
-            _playback.play(session.config, run, **task)
+            report_forwarding.play(session.config, run, **task)
         return True
 
     def pytest_runtest_logreport(self, report):

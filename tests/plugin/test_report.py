@@ -70,6 +70,7 @@ def parent(tmp_path):
         results=Results(store),
         seed=7,
         stale=[],
+        stopped=None,
         terminal=terminal,
         verdicts=store.verdicts,
     )

@@ -1,0 +1,214 @@
+"""Sessions of the arms, one after the other: started, followed, and started again if they die."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from pytest_skyrs._controller import arm_process, ending, report_forwarding
+from pytest_skyrs._model.settings import ArmSettings
+from pytest_skyrs._model.test_run import Assembler, TestRun
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_skyrs._controller.limits import Limit
+    from pytest_skyrs._controller.store import Store
+    from pytest_skyrs._options import Options
+
+ELSEWHERE = "the arms have their folders there, TMPDIR names another place"
+_RESTARTS = 5
+#: Bytes that a disk has left when something in an arm could not be written.
+_NOTHING_LEFT = 256 << 10
+
+
+class Sessions:
+    """The arms' sessions of a double run.
+
+    Args:
+        config: of the session that the user started.
+        options: as the user gave them.
+        folder: the workplace.
+        store: gets what was collected, and what has run.
+        limit: of the whole double run.
+        seed: for Hypothesis and pytest-randomly.
+
+    Attributes:
+        plan: what the arms have in common; to be set before the first one.
+        arms: that were started, by backend.
+        endings: how the sessions of the first round ended, by backend: several, if one died.
+        failed_modules: reports on modules that weren't collected, by arm and node id.
+        problems: what kept the comparison from being complete.
+        running: the arm that runs now.
+    """
+
+    plan: arm_process.Plan
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        folder: Path,
+        store: Store,
+        *,
+        limit: Limit,
+        seed: int,
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._folder = folder
+        self._store = store
+        self._limit = limit
+        self._seed = seed
+        self.arms: dict[str, list[arm_process.Arm]] = {"python": [], "rust": []}
+        self.endings: dict[str, list[ending.Ending]] = {"python": [], "rust": []}
+        self.failed_modules: dict[str, dict[str, dict[str, Any]]] = {}
+        self.problems: list[str] = []
+        self.running: arm_process.Arm | None = None
+
+    def start(self, settings: ArmSettings) -> arm_process.Arm:
+        """Starts an arm that is followed later."""
+        arm = arm_process.Arm(self.plan, settings)
+        self.arms[settings.backend].append(arm)
+        return arm
+
+    def settings(
+        self,
+        backend: str,
+        number: int,
+        tests: tuple[str, ...] | None = None,
+        skip: str | None = None,
+    ) -> ArmSettings:
+        """What an arm is told; see `ArmSettings`."""
+        # The same path for every arm that runs alone: paths get into results, and into digests.
+        folder = self._folder / ("arm" if not self._options.side_by_side else f"arm-{backend[0]}")
+        return ArmSettings(
+            backend=backend,
+            round=number,
+            folder=str(folder),
+            seed=self._seed,
+            tests=tests,
+            skip=skip,
+            coverage=self._options.coverage,
+        )
+
+    def stream(
+        self, settings: ArmSettings, running: arm_process.Arm | None = None
+    ) -> Generator[TestRun, None, None]:
+        """Runs an arm to its end, and gives its tests as they are over.
+
+        A session that dies is started again without the tests that it has had.
+        """
+        skip = self._folder / f"had-{settings.name}.jsonl"
+        assembler = Assembler()
+        for attempt in range(_RESTARTS + 1):
+            arm = running or self.start(settings)
+            running = None
+            self.running = arm
+            self.say(f"{settings.name} arm{' goes on' if attempt else ''}")
+            died = yield from self._follow(arm, skip, assembler)
+            self.running = None
+            self.leave(arm)
+            if not died or attempt == _RESTARTS or not skip.exists():
+                return
+            settings = self.settings(settings.backend, settings.round, settings.tests, str(skip))
+
+    def _follow(
+        self, arm: arm_process.Arm, skip: Path, assembler: Assembler
+    ) -> Generator[TestRun, None, bool]:
+        """Gives an arm's tests; returns whether it died on one of them."""
+        crashed = set()
+        over = 0
+        with skip.open("a", encoding="ascii") as had:
+            for event in arm.events(self._limit.deadline):
+                if event["event"] == "item":
+                    if not arm.settings.skip:
+                        self._store.add_item(arm.settings.name, event["id"])
+                elif event["event"] == "deselected":
+                    self._note_deselected(arm.settings, event["count"])
+                elif event["event"] == "warning" and arm.settings.name == "python-1":
+                    report_forwarding.play_warning(self._config, event)
+                elif event["event"] == "collectreport":
+                    self._note_module(arm.settings, event["report"])
+                run = assembler.take(event)
+                if run is not None:
+                    over += run.nodeid not in crashed
+                    if run.crash is not None:
+                        crashed.add(run.nodeid)
+                    had.write(json.dumps(run.nodeid) + "\n")
+                    self._store.note_run(arm.settings.name, run.nodeid)
+                    yield run
+            if arm.missing_events:
+                self.problems.append(
+                    f"{arm.settings.name} arm: {arm.missing_events} of its events are missing: "
+                    "something changed the file that they are in"
+                )
+            unfinished = assembler.unfinished()
+            end = ending.of(arm, unfinished)
+            if arm.settings.round == 1:
+                self.endings[arm.settings.backend].append(end)
+            if crashed and over < (arm.collected or 0) and not self._config.option.maxfail:
+                # xdist runs a file or a group again and again, up to the test that crashes.
+                return True
+            if not end.died or arm.stopped:
+                return False
+            finished = arm.finished or {}
+            signal = finished.get("signal")
+            how = f"by {signal}" if signal else f"with exit code {finished.get('exit')}"
+            self.say(f"{arm.settings.name} arm: its session ended {how}")
+            full = self.full_disk()
+            if full is not None:
+                # It isn't the fault of the test that ran.
+                raise OSError(errno.ENOSPC, full)
+            if not unfinished:
+                return False
+            for run in unfinished:
+                run.crash = f"the session died {how} in its {ending.phase(run)}"
+                had.write(json.dumps(run.nodeid) + "\n")
+                self._store.note_run(arm.settings.name, run.nodeid)
+                yield run
+            return not self._config.option.maxfail
+
+    def leave(self, arm: arm_process.Arm) -> None:
+        """Moves an arm's folder out of the next one's way."""
+        number = sum(len(arms) for arms in self.arms.values())
+        place = self._folder / f"{arm.settings.name}.{number}"
+        # A test may have removed it.
+        if arm.settings.path.exists():
+            arm.settings.path.rename(place)
+        arm.settings = dataclasses.replace(arm.settings, folder=str(place))
+
+    def _note_deselected(self, settings: ArmSettings, count: int) -> None:
+        """The terminal counts them."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and settings.name == "python-1" and not settings.skip:
+            terminal.stats.setdefault("deselected", []).extend([None] * count)
+
+    def _note_module(self, settings: ArmSettings, report: dict[str, Any]) -> None:
+        """A module wasn't collected, or skipped itself."""
+        if report["outcome"] == "failed":
+            failed = self.failed_modules.setdefault(settings.name, {})
+            failed[report["nodeid"]] = report
+        elif settings.name == "python-1":
+            report_forwarding.play_collection(self._config, report)
+
+    def full_disk(self) -> str | None:
+        """What is wrong with the place of the arms' folders, if nothing can be written there."""
+        # A test may have removed the folder itself.
+        if shutil.disk_usage(self._folder.parent).free > _NOTHING_LEFT:
+            return None
+        return f"{self._folder.parent}: {os.strerror(errno.ENOSPC)}; {ELSEWHERE}"
+
+    def say(self, text: str) -> None:
+        """Tells the user what goes on."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and self._config.option.verbose >= 0:
+            terminal.ensure_newline()
+            terminal.write_line(f"skyrs: {text}")

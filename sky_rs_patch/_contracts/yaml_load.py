@@ -89,8 +89,8 @@ _ANY_CLASS = frozenset(
 _KNOWN_SOURCES = frozenset({"1c7da7c4a810dd21", "b8a3f9a617e62030"})
 #: Releases whose binding is known: it is compiled, and there is no source to look at.
 _BINDINGS = frozenset({"6.0", "6.0.1", "6.0.2", "6.0.3", "6.0.4"})
-#: Versions of libyaml, as it says itself.
-_LIBYAML = frozenset({"0.2.5", "0.2.6"})
+#: Versions of libyaml, as it says itself, and whether nesting has a limit that can be set there.
+_LIBYAML = {"0.2.5": False, "0.2.6": True}
 #: Fingerprints of ``yaml.load`` and ``yaml.load_all``, of the same.
 KNOWN_FUNCTIONS = {"load": "70fb088e54f86ec4", "load_all": "6e64f699404101a3"}
 #: Digest of the implicit resolvers, of the same.
@@ -121,7 +121,9 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     for name in (*_REGISTRIES, "bool_values"):
         walk.freeze_namespace(getattr(yaml.CSafeLoader, name), f"yaml.CSafeLoader.{name}")
     # libyaml's limit of nesting is no object that could be watched: it is asked for at each call.
-    limit = vars(yaml._yaml).get("_get_max_nest_level")
+    # Built against a libyaml without one, PyYAML 6.0.4 says that it is -1.
+    limited = _LIBYAML.get(yaml._yaml.get_version_string())
+    limit = vars(yaml._yaml).get("_get_max_nest_level") if limited else None
     return (pyyaml.resolver_lists(yaml.CSafeLoader), limit)
 
 

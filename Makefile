@@ -99,6 +99,7 @@ lint: $(VENV)/.built  ## formats, clippy, ruff, mypy, stubs, layers (1 min)
 	$(BIN)/mypy --python-executable $(BIN)/python sky_rs_patch pytest_skyrs
 	cd $(VENV) && bin/python -m mypy.stubtest sky_rs_patch._native
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/check/foreign_text.py
 	$(BIN)/python tools/release/routes_table.py --check
 
 rust-test: $(VENV)/.tools  ## tests of the core crate (1 min)

@@ -136,7 +136,7 @@ def truncate_long_string_end(s: str, max_length: int = 35) -> str: ...
 def read_last_n_lines(
     file_path: str,
     n: int,
-    chunk_size: int = 8192,
+    chunk_size: int = ...,
     encoding: str = "utf-8",
     errors: str = "replace",
 ) -> list[str]: ...

@@ -1,7 +1,9 @@
 """``python -m sky_rs_patch fingerprints``: which of SkyPilot's functions are known here.
 
 It reads sources and imports nothing of SkyPilot, so that a release can be looked at that doesn't
-run here, or isn't installed. What stands in a running process is `status`'s to say.
+run here, or isn't installed. What stands in a running process is `status`'s to say. The known
+functions themselves aren't here, only digests of them: what changed is named by statement, and
+shown as a diff against a release that the user has or has fetched.
 """
 
 from __future__ import annotations
@@ -9,142 +11,43 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
-import importlib.util
+import itertools
 import json
 import re
 import sys
-import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from sky_rs_patch._fingerprints import compute
+from sky_rs_patch._cli import skypilot_sources
+from sky_rs_patch._fingerprints import compute, statements
 from sky_rs_patch._fingerprints.known_variants import KNOWN
 from sky_rs_patch._routes.spec import RouteSpec
 from sky_rs_patch._routes.table import ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from sky_rs_patch._cli.skypilot_sources import Skypilot
 
-SCHEMA = 1
+#: 1 had a diff of every changed function, and its similarity by lines.
+SCHEMA = 2
 GUIDE = "docs/new-skypilot.md"
-_SOURCES = Path(__file__).parents[1] / "_fingerprints" / "known_sources.json"
 
 
-class NoSkypilot(Exception):
-    """There is no SkyPilot to look at; the message says where it was looked for."""
+class Difference(NamedTuple):
+    """A statement in which a function differs from the known variant that it is nearest to.
 
-
-class Skypilot:
-    """The sources of one SkyPilot.
-
-    Args:
-        place: a wheel, or a folder that has ``sky`` in it; the installed SkyPilot if ``None``.
-
-    Raises:
-        NoSkypilot: if there is none.
+    Attributes:
+        change: ``changed``, ``added``, ``gone``, or ``moved`` (into or out of a block).
+        statement: its number in the function that is there, 0 for the head, nested ones counted;
+            of one that is gone, that of the statement before it.
+        line: in the file that was looked at; ``None`` if it is gone.
+        text: its first line as it is there; ``None`` if it is gone.
+        known_line: of one that is gone, its line in the known function, whose first line is 1.
     """
 
-    def __init__(self, place: Path | None) -> None:
-        self._read: Callable[[str], bytes]
-        if place is None:
-            spec = importlib.util.find_spec("sky")
-            homes = list(spec.submodule_search_locations or ()) if spec else []
-            if not homes:
-                raise NoSkypilot("SkyPilot isn't installed here")
-            place = Path(homes[0]).parent
-        self.place = place
-        if zipfile.is_zipfile(place):
-            archive = zipfile.ZipFile(place)
-            self._read = archive.read
-            self._files = archive.namelist()
-        elif (place / "sky").is_dir():
-            self._read = lambda name: (place / name).read_bytes()
-            self._files = [path.relative_to(place).as_posix() for path in place.glob("sky/**/*.py")]
-        else:
-            raise NoSkypilot(f"{place} is no wheel, and there is no folder sky in it")
-        self._trees: dict[str, ast.Module | None] = {}
-
-    @property
-    def version(self) -> str | None:
-        """What ``sky/__init__.py`` says, the only place that wheels and folders both have."""
-        text = (self.source("sky") or b"").decode("utf-8", "replace")
-        found = re.search(r"^__version__ = ['\"]([^'\"]+)", text, re.MULTILINE)
-        return found[1] if found else None
-
-    def source(self, module: str) -> bytes | None:
-        """The source of a module; ``None`` if there is none."""
-        path = module.replace(".", "/")
-        for name in (f"{path}.py", f"{path}/__init__.py"):
-            try:
-                return self._read(name)
-            except (KeyError, OSError):
-                continue
-        return None
-
-    def binding(self, module: str, name: str) -> ast.stmt | None:
-        """The last statement of a module that binds a name.
-
-        Raises:
-            SyntaxError: if this Python can't parse the module.
-        """
-        if module not in self._trees:
-            source = self.source(module)
-            self._trees[module] = None if source is None else ast.parse(source)
-        tree = self._trees[module]
-        found = None
-        for statement in tree.body if tree else ():
-            if any(_binds(node, name) for node in _at_top_level(statement)):
-                found = statement
-        return found
-
-    def homes(self, name: str) -> list[str]:
-        """Modules in which a function of that name is defined at the top level."""
-        pattern = re.compile(rf"^(async )?def {re.escape(name)}\(".encode(), re.MULTILINE)
-        return sorted(
-            file[: -len(".py")].replace("/", ".")
-            for file in self._files
-            if file.startswith("sky/") and file.endswith(".py") and pattern.search(self._read(file))
-        )
-
-
-def _at_top_level(statement: ast.stmt) -> Iterable[ast.AST]:
-    """A statement, and those within its branches, as far as they bind names of the module."""
-    yield statement
-    if isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
-        for child in ast.iter_child_nodes(statement):
-            if isinstance(child, ast.stmt):
-                yield from _at_top_level(child)
-            elif isinstance(child, ast.ExceptHandler):
-                for inner in child.body:
-                    yield from _at_top_level(inner)
-
-
-def _binds(node: ast.AST, name: str) -> bool:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return node.name == name
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return any((alias.asname or alias.name) == name for alias in node.names)
-    if isinstance(node, ast.Assign):
-        return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
-    if isinstance(node, ast.AnnAssign):
-        return isinstance(node.target, ast.Name) and node.target.id == name
-    return False
-
-
-def text_of(source: bytes, definition: ast.stmt) -> str:
-    """A statement as it was written, with its decorators and a line end."""
-    lines = re.split("\r\n|\r|\n", source.decode("utf-8", "replace"))
-    decorators = getattr(definition, "decorator_list", ())
-    first = min([definition.lineno, *(node.lineno for node in decorators)])
-    return "\n".join(lines[first - 1 : definition.end_lineno]) + "\n"
-
-
-def _normalised(source: str) -> list[str]:
-    """The lines of a function without docstring, comments and layout."""
-    function = ast.parse(source).body[0]
-    if isinstance(function, ast.FunctionDef) and ast.get_docstring(function) is not None:
-        function.body = function.body[1:] or [ast.Pass()]
-    return ast.unparse(function).splitlines()
+    change: str
+    statement: int
+    line: int | None
+    text: str | None
+    known_line: int | None
 
 
 class Function(NamedTuple):
@@ -157,8 +60,10 @@ class Function(NamedTuple):
         releases: the first and the last release that was looked at and has that variant; of an
             absent function, any of its variants.
         fingerprint: of the function that is there, if it has one.
-        similarity: of a changed one to the nearest, from 0 to 1.
-        diff: from the nearest known one to what is there, in unified form.
+        similarity: of a changed one's statements to those of the nearest, from 0 to 1.
+        statements: how many a changed one has, the head left out.
+        differences: of a changed one from the nearest, if both are plain functions.
+        diff: from the release that was asked for to what is there, in unified form.
         note: what else there is to say.
     """
 
@@ -168,17 +73,19 @@ class Function(NamedTuple):
     releases: tuple[str, str] | None = None
     fingerprint: str | None = None
     similarity: float | None = None
+    statements: int | None = None
+    differences: list[Difference] | None = None
     diff: str | None = None
     note: str | None = None
 
 
-def examine(skypilot: Skypilot, name: str, sources: dict[str, dict[str, str]]) -> Function:
+def examine(skypilot: Skypilot, name: str, against: Skypilot | None = None) -> Function:
     """Compares one function with what is known of it.
 
     Args:
         skypilot: where it is looked for.
         name: dotted.
-        sources: of the known functions: name -> fingerprint -> source.
+        against: a release to show the difference from, if it changed.
     """
     module, _, attribute = name.rpartition(".")
     known = KNOWN.get(name, {})
@@ -194,36 +101,74 @@ def examine(skypilot: Skypilot, name: str, sources: dict[str, dict[str, str]]) -
         releases = (seen[0][1], seen[-1][2]) if seen else None
         return Function(name, "absent", releases=releases, note=moved)
 
-    found = text_of(skypilot.source(module) or b"", statement)
-    fingerprint: str | None = None
-    note: str | None = None
-    if isinstance(statement, ast.FunctionDef):
-        fingerprint = compute.of_definition(statement)
-        if fingerprint in known:
-            letter, first, last = known[fingerprint]
-            return Function(name, "known", letter, (first, last), fingerprint)
-    else:
-        note = f"no plain function any more (line {statement.lineno})"
+    diff = _diff(name, skypilot, statement, against)
+    if not isinstance(statement, ast.FunctionDef):
+        text = skypilot.text(module, statement)[0].strip()
+        note = f"no plain function any more (line {statement.lineno}: `{text}`)"
+        return Function(name, "changed", diff=diff, note=note)
+    fingerprint = compute.of_definition(statement)
+    if fingerprint in known:
+        letter, first, last = known[fingerprint]
+        return Function(name, "known", letter, (first, last), fingerprint)
+    found = statements.of_definition(statement)
     # Of equally near ones the newest.
-    lines = _normalised(found)
-    ratios = {
-        print_: difflib.SequenceMatcher(None, _normalised(source), lines, autojunk=False).ratio()
-        for print_, source in reversed(sources.get(name, {}).items())
+    near = {
+        print_: statements.similarity(before, found)
+        for print_, before in reversed(statements.known().get(name, {}).items())
     }
-    if not ratios:
-        return Function(name, "changed", fingerprint=fingerprint, note=note)
-    nearest = max(ratios, key=ratios.__getitem__)
+    if not near:
+        return Function(name, "changed", fingerprint=fingerprint, diff=diff)
+    nearest = max(near, key=near.__getitem__)
     letter, first, last = known[nearest]
-    diff = difflib.unified_diff(
-        sources[name][nearest].splitlines(keepends=True),
-        found.splitlines(keepends=True),
-        f"{name} ({letter}, SkyPilot {_range(first, last)})",
-        f"{name} (SkyPilot {skypilot.version})",
-    )
     return Function(
         *(name, "changed", letter, (first, last), fingerprint),
-        *(ratios[nearest], "".join(diff), note),
+        similarity=near[nearest],
+        statements=len(found) - 1,
+        differences=_differences(
+            statements.compare(statements.known()[name][nearest], found),
+            skypilot.text(module, statement),
+            skypilot_sources.first_line(statement),
+        ),
+        diff=diff,
     )
+
+
+def _differences(
+    changes: list[statements.Change], lines: list[str], first: int
+) -> list[Difference]:
+    return [
+        Difference(change, number, None, None, line)
+        if change == "gone"
+        else Difference(change, number, first + line - 1, lines[line - 1].strip(), None)
+        for change, number, line in changes
+    ]
+
+
+def _diff(
+    name: str, skypilot: Skypilot, statement: ast.stmt, against: Skypilot | None
+) -> str | None:
+    """From another release's function to the one that is there; ``None`` without the other."""
+    if against is None:
+        return None
+    module, _, attribute = name.rpartition(".")
+    try:
+        other = against.binding(module, attribute)
+    except SyntaxError:
+        return None
+    if other is None:
+        return None
+    known = ""
+    if isinstance(other, ast.FunctionDef):
+        variant = KNOWN.get(name, {}).get(compute.of_definition(other))
+        known = f"{variant[0]}, " if variant else ""
+    diff = difflib.unified_diff(
+        against.text(module, other),
+        skypilot.text(module, statement),
+        f"{name} ({known}SkyPilot {against.version})",
+        f"{name} (SkyPilot {skypilot.version})",
+        lineterm="",
+    )
+    return "".join(f"{line}\n" for line in diff)
 
 
 class Route(NamedTuple):
@@ -243,14 +188,18 @@ class Route(NamedTuple):
     functions: list[Function]
 
 
-def survey(skypilot: Skypilot) -> list[Route]:
-    """All routes of this project on one SkyPilot."""
-    sources = json.loads(_SOURCES.read_text("utf-8"))["sources"]
+def survey(skypilot: Skypilot, against: Skypilot | None = None) -> list[Route]:
+    """All routes of this project on one SkyPilot.
+
+    Args:
+        skypilot: the one.
+        against: a release to show differences from.
+    """
     examined: dict[str, Function] = {}
 
     def look(name: str) -> Function:
         if name not in examined:
-            examined[name] = examine(skypilot, name, sources)
+            examined[name] = examine(skypilot, name, against)
         return examined[name]
 
     return [_route(spec, look) for spec in ROUTES]
@@ -287,12 +236,30 @@ def _range(first: str, last: str) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def as_json(skypilot: Skypilot, routes: list[Route]) -> dict[str, Any]:
+def _to_fetch(first: str, last: str) -> str:
+    """A release of a range: the newest that isn't a nightly one, for these don't stay."""
+
+    def numbers(release: str) -> list[int]:
+        return [int(part) for part in re.findall(r"\d+", release)]
+
+    seen = {release for known in KNOWN.values() for _, *ends in known.values() for release in ends}
+    stable = [
+        release
+        for release in seen
+        if "dev" not in release and numbers(first) <= numbers(release) <= numbers(last)
+    ]
+    return max(stable, key=numbers, default=last)
+
+
+def as_json(
+    skypilot: Skypilot, routes: list[Route], against: Skypilot | None = None
+) -> dict[str, Any]:
     """What `run` prints with ``--json``."""
     functions = {function.name: function for route in routes for function in route.functions}
     return {
         "schema": SCHEMA,
-        "skypilot": {"version": skypilot.version, "place": str(skypilot.place)},
+        "skypilot": {"version": skypilot.version, "place": skypilot.place},
+        "against": against and {"version": against.version, "place": against.place},
         "routes": {
             route.spec.target: {
                 "state": route.state,
@@ -302,15 +269,20 @@ def as_json(skypilot: Skypilot, routes: list[Route]) -> dict[str, Any]:
             }
             for route in routes
         },
-        "functions": {
-            name: {key: value for key, value in function._asdict().items() if key != "name"}
-            for name, function in functions.items()
-        },
+        "functions": {name: _function_as_json(functions[name]) for name in functions},
     }
 
 
-def as_text(skypilot: Skypilot, routes: list[Route]) -> str:
-    """What `run` prints: a table, and below it the diffs."""
+def _function_as_json(function: Function) -> dict[str, Any]:
+    told = function._asdict()
+    del told["name"]
+    if function.differences is not None:
+        told["differences"] = [difference._asdict() for difference in function.differences]
+    return told
+
+
+def as_text(skypilot: Skypilot, routes: list[Route], against: Skypilot | None = None) -> str:
+    """What `run` prints: a table, and below it what changed."""
     from sky_rs_patch._runtime import status
 
     rows = [["route", "state", "variant", "releases", "why"]]
@@ -345,23 +317,62 @@ def as_text(skypilot: Skypilot, routes: list[Route]) -> str:
             for route in routes
             if function in route.functions and route.spec.target != name
         ]
-        title = f"{name} changed"
-        if function.similarity is not None and function.releases is not None:
-            near = f"{function.variant} (SkyPilot {_range(*function.releases)})"
-            title += f"; nearest is {near}, {function.similarity:.0%} of the lines alike"
-        if function.note:
-            title += f"; {function.note}"
-        if waiting:
-            title += f"; read by {', '.join(waiting)}"
-        parts.append(f"{title}\n\n{function.diff or ''}".rstrip())
+        parts.append("\n\n".join(_as_text(function, waiting, against)))
     if changed:
-        parts.append(f"How to adapt: {GUIDE}")
+        near = [_to_fetch(*known.releases) for known in changed.values() if known.releases]
+        hint = f"For diffs: --against {near[0]}, or another release\n" if near else ""
+        parts.append(f"{hint * (against is None)}How to adapt: {GUIDE}")
     return "\n\n".join(parts)
+
+
+def _as_text(function: Function, waiting: list[str], against: Skypilot | None) -> list[str]:
+    """What there is to say of one changed function: a title, and the change."""
+    title = f"{function.name} changed"
+    if function.similarity is not None and function.releases is not None:
+        near = f"{function.variant} (SkyPilot {_range(*function.releases)})"
+        title += f"; nearest is {near}, {function.similarity:.0%} of the statements alike"
+    if function.note:
+        title += f"; {function.note}"
+    if waiting:
+        title += f"; read by {', '.join(waiting)}"
+    told = [title]
+    if function.differences:
+        told.append("\n".join(_sentences(function.differences, function.statements or 0)))
+    if function.diff:
+        told.append(function.diff.rstrip("\n"))
+    elif against is not None:
+        has = "has none that could be compared" if function.diff is None else "has the same"
+        told.append(f"SkyPilot {against.version} {has}")
+    return told
+
+
+_SAID = {"changed": "changed", "added": "was added", "moved": "is in another block"}
+
+
+def _sentences(differences: list[Difference], count: int) -> list[str]:
+    """A line for each statement that is there; one for those that are gone at one place."""
+    said = []
+    places = itertools.groupby(differences, lambda found: (found.statement, found.change == "gone"))
+    for (number, is_gone), found in places:
+        where = f"statement {number}" if number else "its head"
+        if is_gone:
+            lines = [str(difference.known_line) for difference in found]
+            many, verb = ("s", "are") if len(lines) > 1 else ("", "is")
+            said.append(
+                f"  {len(lines)} statement{many} of the known version {verb} gone, "
+                f"after {where} (there line{many} {', '.join(lines)})"
+            )
+            continue
+        for change, _, line, text, _ in found:
+            total = f" of {count}" if number else ""
+            said.append(f"  {where}{total} {_SAID[change]} (line {line}: `{text}`)")
+    return said
 
 
 EPILOG = """\
 examples:
   python -m sky_rs_patch fingerprints
+  python -m sky_rs_patch fingerprints --against 0.14.1
   python -m sky_rs_patch fingerprints --of skypilot_nightly-1.0.0-py3-none-any.whl
   python -m sky_rs_patch fingerprints --json
 """
@@ -373,21 +384,35 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--of",
         metavar="PLACE",
-        type=Path,
-        help="a SkyPilot wheel, or a folder with sky in it, in the place of the installed one",
+        help=f"a SkyPilot in the place of the installed one: {skypilot_sources.PLACES}",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="PLACE",
+        help="a SkyPilot to show a diff of each changed function from, given in the same ways",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; gives its exit code."""
     try:
-        skypilot = Skypilot(options.of)
-    except NoSkypilot as error:
+        skypilot = _given("--of", options.of) or skypilot_sources.installed()
+        against = _given("--against", options.against)
+    except skypilot_sources.NoSkypilot as error:
         print(f"sky_rs_patch fingerprints: error: {error}", file=sys.stderr)
         return 2
-    routes = survey(skypilot)
+    routes = survey(skypilot, against)
     if options.json:
-        print(json.dumps(as_json(skypilot, routes), indent=2))
+        print(json.dumps(as_json(skypilot, routes, against), indent=2))
     else:
-        print(as_text(skypilot, routes))
+        print(as_text(skypilot, routes, against))
     return 0
+
+
+def _given(option: str, place: str | None) -> Skypilot | None:
+    if place is None:
+        return None
+    try:
+        return skypilot_sources.at(place)
+    except skypilot_sources.NoSkypilot as error:
+        raise skypilot_sources.NoSkypilot(f"{option}: {error}") from None

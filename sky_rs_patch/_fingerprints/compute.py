@@ -16,8 +16,12 @@ import linecache
 import sys
 import weakref
 from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING
 
 from sky_rs_patch._binding import bytecode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Fields that differ between Python versions, or say nothing about what the code does.
 _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
@@ -184,20 +188,28 @@ def of_definition(definition: ast.FunctionDef) -> str:
     """The fingerprint of a function's syntax tree."""
     body = definition.body
     has_docstring = ast.get_docstring(definition, clean=False) is not None
-    canonical = _canonical(definition, body[1:] if has_docstring else body)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    text = canonical(definition, {"body": body[1:] if has_docstring else body})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _canonical(node: object, body: list[ast.stmt] | None = None) -> str:
+def canonical(node: object, instead: Mapping[str, list[ast.stmt]] | None = None) -> str:
+    """What is hashed of a syntax tree: the same text under every Python.
+
+    Args:
+        node: the tree.
+        instead: fields of the outermost node, and what counts in their place.
+    """
     if isinstance(node, ast.AST):
         fields = []
         for name in node._fields:
-            value = body if name == "body" and body is not None else getattr(node, name, None)
+            value = getattr(node, name, None)
+            if instead is not None:
+                value = instead.get(name, value)
             if name not in _IGNORED_FIELDS and value is not None and value != []:
-                fields.append(f"{name}={_canonical(value)}")
+                fields.append(f"{name}={canonical(value)}")
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
-        return f"[{','.join(_canonical(item) for item in node)}]"
+        return f"[{','.join(canonical(item) for item in node)}]"
     return repr(node)
 
 

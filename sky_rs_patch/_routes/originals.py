@@ -32,7 +32,14 @@ def estimate_fd_for_directory(path: str | os.PathLike[str]) -> int:
 
 
 def is_process_alive(pid: int) -> bool:
-    """Check if a process is alive, as SkyPilot 0.10 did."""
+    """Tells whether there is a process of that number; one that nobody waited for counts.
+
+    Args:
+        pid: the process's number.
+
+    Returns:
+        What ``psutil`` says of it; ``False`` if it knows none.
+    """
     try:
         return psutil.Process(pid).is_running()
     except psutil.NoSuchProcess:

@@ -6,28 +6,42 @@ import importlib.util
 import json
 import shutil
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
+import applicability
 import pytest
 from support import run_python, small_skypilot
 
 import sky_rs_patch
-from sky_rs_patch._cli import fingerprints
-from sky_rs_patch._fingerprints import compute
-from sky_rs_patch._fingerprints.known_variants import DECORATED, KNOWN
+from sky_rs_patch._cli import fingerprints, skypilot_sources
+from sky_rs_patch._fingerprints import compute, statements
+from sky_rs_patch._fingerprints.known_variants import KNOWN
 from sky_rs_patch._routes.table import ROUTES
 from sky_rs_patch._runtime import implementation
 
 COMMON = "sky.utils.common_utils"
-SOURCES = json.loads(fingerprints._SOURCES.read_text("utf-8"))["sources"]
 SPECS = {spec.target: spec for spec in ROUTES}
 
 
-def source_of(name, letter):
-    """The source of a known variant."""
-    by_letter = {variant: print_ for print_, (variant, _, _) in KNOWN[name].items()}
-    return SOURCES[name][by_letter[letter]]
+def source_of(name):
+    """The source of a function of the installed SkyPilot."""
+    module, _, attribute = name.rpartition(".")
+    installed = skypilot_sources.installed()
+    return "\n".join(installed.text(module, installed.binding(module, attribute))) + "\n"
+
+
+def make_known(monkeypatch, name, **texts):
+    """Makes these texts the known variants of a function, by their letters; the oldest first."""
+    known, digests = {}, {}
+    for number, (letter, text) in enumerate(texts.items()):
+        definition = ast.parse(text).body[0]
+        fingerprint = compute.of_definition(definition)
+        known[fingerprint] = (letter, f"0.{number}.0", f"0.{number}.9")
+        digests[fingerprint] = statements.of_definition(definition)
+    monkeypatch.setitem(KNOWN, name, known)
+    monkeypatch.setitem(statements.known(), name, digests)
 
 
 @pytest.fixture
@@ -60,12 +74,14 @@ def replace(site, name, text):
         for node in ast.parse(path.read_bytes()).body
         if isinstance(node, ast.FunctionDef) and node.name == attribute
     )
-    edit(site, module, fingerprints.text_of(path.read_bytes(), statement), text)
+    old = "\n".join(skypilot_sources.at(str(site)).text(module, statement)) + "\n"
+    edit(site, module, old, text)
 
 
-def survey(place=None):
+def survey(place=None, against=None):
     """The routes by target."""
-    routes = fingerprints.survey(fingerprints.Skypilot(place))
+    places = [place and skypilot_sources.at(str(place)), against]
+    routes = fingerprints.survey(places[0] or skypilot_sources.installed(), places[1])
     return {route.spec.target: route for route in routes}
 
 
@@ -94,7 +110,7 @@ def test_a_copy_is_known_as_the_installed_one_is(site):
 def test_layout_comments_and_docstrings_make_no_difference(site):
     before = survey(site)[f"{COMMON}.base36_encode"]
     assert before.state == "served"
-    definition = ast.parse(source_of(f"{COMMON}.base36_encode", "A")).body[0]
+    definition = ast.parse(source_of(f"{COMMON}.base36_encode")).body[0]
     definition.body[0].value.value = "Another docstring."
     text = ast.unparse(definition) + "  # A comment.\n"
     assert "Another docstring." in text
@@ -102,32 +118,90 @@ def test_layout_comments_and_docstrings_make_no_difference(site):
     assert survey(site)[f"{COMMON}.base36_encode"] == before
 
 
-def test_a_changed_original_is_shown_against_the_nearest_one(site):
-    name = f"{COMMON}.truncate_long_string"
-    replace(site, name, source_of(name, "A").replace("'...'", "'…'"))
-    routes = survey(site)
-    route = routes.pop(name)
+FIRST = """\
+def base36_encode(hex_str):
+    value = int(hex_str, 16)
+    digits = []
+    while value:
+        value, digit = divmod(value, 36)
+        digits.append(digit)
+    return digits
+"""
+SECOND = FIRST.replace("hex_str", "number")
+THIRD = """\
+def base36_encode(hex_str):
+    return hex(int(hex_str))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("int(hex_str, 16)", "0", "statement 1 of 6 changed (line {1}: `value = 0`)"),
+        ("    digits = []\n", "", "1 statement of the known version is gone, after statement 1 "
+         "(there line 3)"),
+        ("    while value", "    check(\n        value)\n    while value",
+         "statement 3 of 7 was added (line {3}: `check(`)"),
+        ("        digits.append", "    digits.append",
+         "statement 5 of 6 is in another block (line {5}: `digits.append(digit)`)"),
+        ("def base36_encode(", "def base36_encode(*, ",
+         "its head changed (line {0}: `def base36_encode(*, hex_str):`)"),
+        ("    while value:\n        value, digit = divmod(value, 36)\n"
+         "        digits.append(digit)\n", "",
+         "3 statements of the known version are gone, after statement 2 (there lines 4, 5, 6)"),
+    ],
+    ids=["changed", "gone", "added", "moved", "head", "several gone"],
+)  # fmt: skip
+def test_a_changed_original_is_described_by_statement(old, new, said, site, monkeypatch, capsys):
+    name = f"{COMMON}.base36_encode"
+    make_known(monkeypatch, name, A=THIRD, B=FIRST)
+    assert old in FIRST
+    replace(site, name, FIRST.replace(old, new))
+    route = survey(site)[name]
     assert (route.state, route.causes) == ("changed", ["the original changed"])
     changed = route.functions[0]
-    # B is the one that the installed SkyPilot has; what was pasted comes from A.
-    assert (changed.state, changed.variant) == ("changed", "A")
-    assert 0.5 < changed.similarity < 1
+    assert (changed.state, changed.variant) == ("changed", "B")
     assert changed.fingerprint not in KNOWN[name]
-    lines = changed.diff.splitlines()
-    assert lines[0].startswith(f"--- {name} (A, SkyPilot 0.8.1 to ")
-    assert lines[1].startswith(f"+++ {name} (SkyPilot ")
-    removed = [line for line in lines[2:] if line.startswith("-")]
-    added = [line for line in lines[2:] if line.startswith("+")]
-    assert removed and len(removed) == len(added)
-    assert all("'...'" in line for line in removed)
-    assert all("'…'" in line for line in added)
+    assert (changed.similarity == 1) == ("in another block" in said)
+    assert changed.diff is None
+    lines = (site / "sky/utils/common_utils.py").read_text().splitlines()
+    start = next(n for n, line in enumerate(lines, 1) if line.startswith("def base36_encode("))
+    assert run_main("--of", str(site)) == 0
+    title, _, said_here, _, hint, guide = (
+        capsys.readouterr().out.partition(f"\n{name} changed; ")[2].splitlines()
+    )
+    assert title.startswith("nearest is B (SkyPilot 0.1.0 to 0.1.9), ")
+    assert said_here == "  " + said.format(*range(start, start + 9))
+    assert hint.startswith("For diffs: --against 0.1.9, or")
+    assert guide == "How to adapt: docs/new-skypilot.md"
+
+
+def test_of_equally_near_variants_the_newest_counts(site, monkeypatch):
+    name = f"{COMMON}.base36_encode"
+    replace(site, name, FIRST.replace("digits = []", "digits = [0]"))
+    for texts, nearest in (
+        ({"A": FIRST, "B": THIRD}, "A"),
+        ({"A": THIRD, "B": FIRST}, "B"),
+        ({"A": FIRST, "B": FIRST.replace("digits = []", "digits = [1]")}, "B"),
+        ({"A": SECOND, "B": FIRST}, "B"),
+        ({"A": FIRST, "B": SECOND}, "A"),
+    ):
+        make_known(monkeypatch, name, **texts)
+        assert survey(site)[name].functions[0].variant == nearest, texts
+
+
+def test_other_routes_are_as_before(site):
+    name = f"{COMMON}.truncate_long_string"
+    replace(site, name, "def truncate_long_string(s):\n    return s\n")
+    routes = survey(site)
+    assert routes.pop(name).state == "changed"
     assert routes == {target: found for target, found in survey().items() if target != name}
 
 
 def test_a_changed_callee_is_named_by_the_routes_that_read_it(site):
     callee = "sky.utils.subprocess_utils._get_thread_multiplier"
     module = "sky.utils.subprocess_utils"
-    replace(site, callee, source_of(callee, "A").replace("return 1", "return 2"))
+    replace(site, callee, source_of(callee).replace("return 1", "return 2"))
     routes = survey(site)
     waiting = {"get_parallel_threads", "get_max_workers_for_file_mounts"}
     for name in waiting:
@@ -136,24 +210,25 @@ def test_a_changed_callee_is_named_by_the_routes_that_read_it(site):
         assert route.causes == ["its callee _get_thread_multiplier changed"]
         assert route.functions[0].state == "known"
         found = next(function for function in route.functions if function.name == callee)
-        assert "\n-    return 1\n+    return 2\n" in found.diff
+        assert [(d.change, d.text) for d in found.differences] == [("changed", "return 2")]
     others = {target for target, route in routes.items() if route.state == "changed"}
     assert {f"{module}.{name}" for name in waiting} == others - {
         target for target, route in survey().items() if route.state == "changed"
     }
-    skypilot = fingerprints.Skypilot(site)
-    text = fingerprints.as_text(skypilot, list(routes.values()))
-    assert text.count(f"--- {callee} (A, ") == 1
+    text = fingerprints.as_text(skypilot_sources.at(str(site)), list(routes.values()))
+    assert text.count(f"\n{callee} changed; nearest is A (") == 1
     assert (
         f"read by {module}.get_parallel_threads, {module}.get_max_workers_for_file_mounts" in text
     )
 
 
-def test_a_known_variant_without_a_native_function_is_no_change(site):
+def test_a_known_variant_without_a_native_function_is_no_change(site, monkeypatch):
     name = f"{COMMON}.is_valid_user_hash"
     if survey(site)[name].state == "absent":
         pytest.skip("this SkyPilot has no is_valid_user_hash")
-    replace(site, name, source_of(name, "A"))
+    text = "def is_valid_user_hash(user_hash):\n    return True\n"
+    make_known(monkeypatch, name, A=text)
+    replace(site, name, text)
     routes = survey(site)
     assert routes[name].state == "unserved"
     assert routes[name].causes == ["no native function for variant A"]
@@ -177,9 +252,13 @@ def test_what_is_no_plain_function_is_changed(text, note, site):
     replace(site, name, text)
     changed = survey(site)[name].functions[0]
     assert changed.state == "changed"
-    assert changed.diff.splitlines()[-1] == "+" + text.splitlines()[-1]
     assert (changed.note or "").startswith(note or "")
     assert bool(changed.note) == bool(note)
+    if note:
+        assert changed.note.endswith(f": `{text.splitlines()[0]}`)")
+        assert changed.differences is None
+    else:
+        assert changed.differences[0][:2] == ("changed", 0)
 
 
 def test_the_last_definition_counts(site):
@@ -191,7 +270,7 @@ def test_the_last_definition_counts(site):
 
 def test_a_function_that_moved_is_found(site):
     name = f"{COMMON}.base36_encode"
-    text = source_of(name, "A")
+    text = source_of(name)
     replace(site, name, "")
     (site / "sky/utils/numbers.py").write_text(text)
     route = survey(site)[name]
@@ -214,52 +293,245 @@ def test_the_command_in_an_environment_with_an_edited_skypilot(site):
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["schema"] == 1
+    assert told["schema"] == 2
     assert told["skypilot"]["place"] == str(site)
+    assert told["against"] is None
     route = told["routes"][f"{COMMON}.base36_encode"]
     assert (route["state"], route["opt_in"]) == ("changed", False)
     function = told["functions"][f"{COMMON}.base36_encode"]
-    assert "+def base36_encode(hex_str: str, /) -> str:\n" in function["diff"]
+    (head,) = function["differences"]
+    assert head.keys() == {"change", "statement", "line", "text", "known_line"}
+    assert (head["change"], head["statement"]) == ("changed", 0)
+    assert head["text"] == "def base36_encode(hex_str: str, /) -> str:"
+    assert function["diff"] is None
     assert told["routes"][f"{COMMON}.release_memory"]["opt_in"] is True
-
-
-def test_a_wheel_is_looked_at_without_installing_it(site, capsys):
-    replace(site, f"{COMMON}.base36_encode", "def base36_encode(hex_str):\n    return hex_str\n")
-    with zipfile.ZipFile(site / "sky.whl", "w") as archive:
-        for path in site.glob("sky/**/*.py"):
-            archive.write(path, path.relative_to(site))
-    assert run_main("--of", str(site / "sky.whl")) == 0
-    from_wheel = capsys.readouterr().out
-    assert f"in {site / 'sky.whl'}: of {len(ROUTES)} routes" in from_wheel
-    assert "+    return hex_str\n" in from_wheel
-    assert from_wheel.endswith("How to adapt: docs/new-skypilot.md\n")
-    run_main("--of", str(site))
-    assert capsys.readouterr().out == from_wheel.replace(str(site / "sky.whl"), str(site))
 
 
 def run_main(*arguments):
     return importlib.import_module("sky_rs_patch.__main__").main(["fingerprints", *arguments])
 
 
-def test_a_place_without_skypilot_is_an_error(tmp_path, capsys):
-    assert run_main("--of", str(tmp_path)) == 2
+def wheel(site, folder, version):
+    """A wheel of the copy, as pip wants one."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"skypilot-{version}-py3-none-any.whl"
+    about = f"skypilot-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in site.glob("sky/**/*.py"):
+            archive.write(file, file.relative_to(site))
+        archive.writestr(
+            f"{about}/METADATA",
+            f"Metadata-Version: 2.1\nName: skypilot\nVersion: {version}\nRequires-Python: <3\n",
+        )
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    return path
+
+
+def sdist(site, folder, version):
+    """An sdist of the copy, with a test folder that has a sky in it, too."""
+    path = folder / f"skypilot-{version}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(site / "sky", f"skypilot-{version}/tests/data/sky")
+        archive.add(site / "sky", f"skypilot-{version}/sky")
+    return path
+
+
+def test_a_package_is_looked_at_without_installing_it(site, tmp_path_factory, capsys):
+    replace(site, f"{COMMON}.base36_encode", "def base36_encode(hex_str):\n    return hex_str\n")
+    packed = tmp_path_factory.mktemp("packed")
+    run_main("--of", str(site))
+    from_folder = capsys.readouterr().out
+    assert ": `return hex_str`)\n" in from_folder
+    for place in (wheel(site, packed, "0.0.1"), sdist(site, packed, "0.0.1")):
+        assert run_main("--of", str(place)) == 0
+        told = capsys.readouterr().out
+        assert f"in {place}: of {len(ROUTES)} routes" in told
+        assert told == from_folder.replace(str(site), str(place))
+
+
+@pytest.fixture
+def other(site, tmp_path_factory):
+    """A second copy, in which the functions that the tests edit are otherwise, too."""
+    made = tmp_path_factory.mktemp("other")
+    shutil.copytree(site / "sky", made / "sky")
+    version = made / "sky" / "__init__.py"
+    version.write_text("__version__ = '0.0.7'\n")
+    replace(made, f"{COMMON}.base36_encode", THIRD)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["folder", "wheel", "sdist", "version"])
+def test_a_diff_against_a_release(kind, site, other, tmp_path_factory, monkeypatch, capsys):
+    packed = tmp_path_factory.mktemp("packed")
+    name, same = f"{COMMON}.base36_encode", f"{COMMON}.format_float"
+    replace(site, name, FIRST)
+    for folder in (site, other):
+        replace(folder, same, "def format_float(num):\n    return num\n")
+    if kind == "folder":
+        place = shown = str(other)
+    elif kind == "version":
+        # The user's own settings say where pip looks; this wheel is for no Python that there is.
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", str(packed))
+        place, shown = "0.0.7", wheel(other, packed, "0.0.7").name
+    else:
+        place = shown = str({"wheel": wheel, "sdist": sdist}[kind](other, packed, "0.0.7"))
+    assert run_main("--of", str(site), "--against", place) == 0
+    told = capsys.readouterr().out
+    assert (
+        f"\n--- {name} (SkyPilot 0.0.7)\n"
+        f"+++ {name} (SkyPilot {applicability.skypilot().version})\n"
+        "@@ -1,2 +1,7 @@\n"
+        " def base36_encode(hex_str):\n"
+        "-    return hex(int(hex_str))\n"
+        "+    value = int(hex_str, 16)\n"
+    ) in told
+    assert "\n\nSkyPilot 0.0.7 has the same\n\n" in told.partition(f"\n{same} changed; ")[2]
+    assert "For diffs" not in told
+    assert run_main("--of", str(site), "--against", place, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["against"] == {"version": "0.0.7", "place": shown}
+    assert told["functions"][name]["diff"].startswith(f"--- {name} (SkyPilot 0.0.7)\n")
+    assert told["functions"][same]["diff"] == ""
+
+
+def test_a_diff_names_the_variant_that_it_is_against(site, monkeypatch):
+    name = f"{COMMON}.base36_encode"
+    installed = skypilot_sources.installed()
+    letter = survey()[name].functions[0].variant
+    replace(site, name, source_of(name).replace("16", "17"))
+    diff = survey(site, installed)[name].functions[0].diff.splitlines()
+    assert diff[0] == f"--- {name} ({letter}, SkyPilot {installed.version})"
+    assert any(line.startswith("-") and "16" in line for line in diff[3:])
+    assert any(line.startswith("+") and "17" in line for line in diff[3:])
+
+
+def test_a_release_without_the_function_has_no_diff(site, other, capsys):
+    replace(site, f"{COMMON}.base36_encode", FIRST)
+    for path in ("def base36_encode(:\n", ""):
+        (other / "sky/utils/common_utils.py").write_text(path)
+        run_main("--of", str(site), "--against", str(other))
+        assert "\nSkyPilot 0.0.7 has none that could be compared\n" in capsys.readouterr().out
+
+
+def truncated(tmp_path):
+    path = tmp_path / "skypilot-0.0.1.tar.gz"
+    (tmp_path / "sky").mkdir()
+    (tmp_path / "sky/__init__.py").write_bytes(bytes(range(256)) * 400)
+    sdist(tmp_path, tmp_path, "0.0.1")
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def damaged(tmp_path):
+    (tmp_path / "sky").mkdir()
+    (tmp_path / "sky/__init__.py").write_text("__version__ = 'that is damaged'\n")
+    path = wheel(tmp_path, tmp_path, "0.0.1")
+    path.write_bytes(path.read_bytes().replace(b"that is damaged", b"that is DAMAGED"))
+    return path
+
+
+def without_sky(tmp_path):
+    path = tmp_path / "other-0.0.1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("other/sky.py", "")
+    return path
+
+
+def text_file(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("skypilot==0.14.1\n")
+    return path
+
+
+def empty_sky(tmp_path):
+    (tmp_path / "sky").mkdir()
+    return tmp_path
+
+
+BAD_PLACES = [
+    (lambda path: path, "there is no folder sky, with an __init__.py, in {place}"),
+    (empty_sky, "there is no folder sky, with an __init__.py, in {place}"),
+    (without_sky, "there is no folder sky, with an __init__.py, in {place}"),
+    (text_file, "{place} is no wheel, no sdist, and no folder with sky in it"),
+    (truncated, "{place} can't be read: "),
+    (damaged, "{place} can't be read: Bad CRC-32 for file 'sky/__init__.py'"),
+    (lambda path: path / "gone.whl", "'{place}' is no file, no folder, and no version such as "),
+    (lambda _: "newest", "'newest' is no file, no folder, and no version such as 0.14.1"),
+    (lambda _: "", "'' is no file, no folder, and no version such as 0.14.1"),
+    (lambda _: "skypilot==0.14.1", "'skypilot==0.14.1' is no file, no folder, and no version "),
+]
+
+
+@pytest.mark.parametrize("option", ["--of", "--against"])
+@pytest.mark.parametrize(("make", "message"), BAD_PLACES)
+def test_a_place_without_skypilot_is_an_error(option, make, message, tmp_path, capsys):
+    place = str(make(tmp_path))
+    assert run_main(option, place) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(
+        f"sky_rs_patch fingerprints: error: {option}: {message.format(place=place)}"
+    )
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "variables", "message"),
+    [
+        # A port that nothing listens at.
+        (
+            "0.14.1",
+            {"PIP_INDEX_URL": "http://127.0.0.1:9/"},
+            "the package index can't be reached: ",
+        ),
+        ("0.0.8", {}, "pip finds no wheel of it; the newest it finds are 0.0.7"),
+        (
+            "1.0.0.dev1",
+            {},
+            "Could not find a version that satisfies the requirement skypilot-night",
+        ),
+    ],
+)
+def test_a_version_that_cannot_be_had_is_an_error(
+    version, variables, message, site, tmp_path_factory, monkeypatch, capsys
+):
+    packed = tmp_path_factory.mktemp("packed")
+    wheel(site, packed, "0.0.7")
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (variables or {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(packed)}).items():
+        monkeypatch.setenv(name, value)
+    assert run_main("--against", version) == 2
+    told = capsys.readouterr()
+    package = "skypilot-nightly" if "dev" in version else "skypilot"
+    error = f"sky_rs_patch fingerprints: error: --against: {package}=={version} can't be fetched: "
+    assert told.err.startswith(error + message)
+    assert (told.out, told.err.count("\n")) == ("", 1)
+
+
+def test_a_python_without_pip_is_an_error(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "pip" else found(name, *rest),
+    )
+    assert run_main("--against", "0.14.1") == 2
     assert capsys.readouterr().err == (
-        f"sky_rs_patch fingerprints: error: {tmp_path} is no wheel, "
-        "and there is no folder sky in it\n"
+        "sky_rs_patch fingerprints: error: --against: skypilot==0.14.1 can't be fetched, "
+        f"there is no pip in {sys.prefix}: give a file\n"
     )
 
 
-def test_every_known_variant_has_its_source():
-    assert SOURCES.keys() == KNOWN.keys()
-    for name, variants in KNOWN.items():
-        prints = {}
-        for print_, source in SOURCES[name].items():
-            definition = ast.parse(source).body[0]
-            prints[print_] = compute.of_definition(definition)
-            assert bool(definition.decorator_list) == (print_ in DECORATED)
-        assert prints == {print_: print_ for print_ in variants}
-        letters = [letter for letter, _, _ in variants.values()]
-        assert letters == sorted(set(letters))
+def test_no_skypilot_at_all_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert run_main() == 2
+    assert (
+        capsys.readouterr().err
+        == "sky_rs_patch fingerprints: error: SkyPilot isn't installed here\n"
+    )
 
 
 def test_routes_name_known_variants_only():
@@ -286,10 +558,13 @@ def loaded(tmp_path, *sources):
 
 
 @pytest.mark.parametrize("letter", ["A", "B", "C"])
-def test_a_callee_of_another_variant_is_refused(letter, tmp_path):
+def test_a_callee_of_another_variant_is_refused(letter, tmp_path, monkeypatch):
     callee = f"{COMMON}.is_valid_user_hash"
     target = f"{COMMON}.get_user_hash"
-    module = loaded(tmp_path, source_of(callee, letter), source_of(target, "C"))
+    applicability.require("get_user_hash")
+    text = "def is_valid_user_hash(user_hash):\n    return True\n"
+    make_known(monkeypatch, callee, **{letter: text})
+    module = loaded(tmp_path, text, source_of(target))
     arguments = (module.get_user_hash, module, target, SPECS[target])
     if letter in SPECS[target].callees["is_valid_user_hash"]:
         assert implementation.choose(*arguments)[0] == "get_user_hash"
@@ -312,12 +587,8 @@ def decorated(function):
 def test_a_callee_that_is_decorated_now_is_refused(decorator, tmp_path):
     callee = f"{COMMON}.is_valid_user_hash"
     target = f"{COMMON}.get_user_hash"
-    module = loaded(
-        tmp_path,
-        DECORATORS,
-        f"@{decorator}\n{source_of(callee, 'B')}",
-        source_of(target, "C"),
-    )
+    applicability.require("get_user_hash")
+    module = loaded(tmp_path, DECORATORS, f"@{decorator}\n{source_of(callee)}", source_of(target))
     with pytest.raises(implementation.Refused, match=r"^unknown code"):
         implementation.choose(module.get_user_hash, module, target, SPECS[target])
 
@@ -327,7 +598,7 @@ def test_a_callee_that_was_decorated_is_refused_without(monkeypatch):
     name = "sky.utils.validator.get_schema_validator"
     validator = importlib.import_module("sky.utils.validator")
     found = vars(validator).get("get_schema_validator")
-    variant = fingerprints.examine(fingerprints.Skypilot(None), name, SOURCES)
+    variant = fingerprints.examine(skypilot_sources.installed(), name)
     if variant.variant != "C":
         pytest.skip("this SkyPilot's get_schema_validator isn't the one with a cache")
     implementation.require(found, name, "C")

@@ -19,10 +19,11 @@ PROPERTIES = [
 
 
 class Right(yaml.SafeDumper):
-    def write_line_break(self, data=None):
-        super().write_line_break(data)
-        if len(self.indents) == 1:
-            super().write_line_break()
+    """An empty line below each entry of the first level."""
+
+    def write_line_break(self, *given):
+        for arguments in [given, ()][: 2 if len(self.indents) == 1 else 1]:
+            super().write_line_break(*arguments)
 
 
 def dump(config, dumper=Right, **options):

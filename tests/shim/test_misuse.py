@@ -44,7 +44,8 @@ def values(option, unusable, *before):
         *values("--server", ("/proc/x", "/", "/dev/null"), "report"),
         *values("--html", ("/proc/x", "/"), "report"),
         *values("--markdown", ("/proc/x", "/"), "report"),
-        *values("--of", UNUSABLE[:4], "fingerprints"),
+        *values("--of", UNUSABLE, "fingerprints"),
+        *values("--against", UNUSABLE, "fingerprints"),
     ],
     ids=" ".join,
 )

@@ -88,7 +88,7 @@ def test_the_release_has_what_is_known_of_it(name):
     """What other tests are skipped for: the table is right about this release."""
     if applicability.is_newer_than_known():
         pytest.skip("newer than all known releases")
-    examined = fingerprints.examine(applicability.skypilot(), name, {})
+    examined = fingerprints.examine(applicability.skypilot(), name)
     if examined.state == "absent":
         assert applicability.variants(name) == set()
     else:

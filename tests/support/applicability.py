@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sky_rs_patch._cli import fingerprints
+from sky_rs_patch._cli import fingerprints, skypilot_sources
 from sky_rs_patch._fingerprints.known_variants import KNOWN
 from sky_rs_patch._runtime.virtual_module import _OWN as OWN
 
 if TYPE_CHECKING:
     from sky_rs_patch._cli.fingerprints import Route
+    from sky_rs_patch._cli.skypilot_sources import Skypilot
 
 
 def parsed(version: str) -> tuple[int, ...]:
@@ -26,8 +27,8 @@ def parsed(version: str) -> tuple[int, ...]:
 
 
 @functools.cache
-def skypilot() -> fingerprints.Skypilot:
-    return fingerprints.Skypilot(None)
+def skypilot() -> Skypilot:
+    return skypilot_sources.installed()
 
 
 def release() -> tuple[int, ...]:

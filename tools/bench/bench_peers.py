@@ -64,7 +64,7 @@ def check_no_duplicate_keys(yaml_str):
     "jsonschema-rs, other verdicts": """
 import jsonschema_rs
 def validate_schema(obj, schema, err_msg_prefix='', skip_none=True):
-    obj = {k: v for k, v in obj.items() if v is not None}
+    obj = {key: obj[key] for key in obj if obj[key] is not None}
     jsonschema_rs.validator_for(schema).validate(obj)
 """,
 }

@@ -7,7 +7,8 @@ them, or one of PyYAML (6.0 to 6.0.4 have the same functions). ``known_variants.
 every function that a route stands for or reads, the fingerprints that were found and the releases
 that have them; which of them a native function equals is said in ``_routes/``. ``known_code.py``
 lists the code that each Python makes of these functions, and of those of PyYAML that routes know;
-``_known_sources.json`` has the text of SkyPilot's, for ``python -m sky_rs_patch fingerprints``.
+``known_statements.json`` has digests of the statements of SkyPilot's, by which
+``python -m sky_rs_patch fingerprints`` names what changed. None of their text is kept.
 
 A variant keeps its letter: ``_routes/`` means that one, whatever releases are added.
 """
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
-from sky_rs_patch._cli import fingerprints
 from sky_rs_patch._contracts import yaml_dump, yaml_load
-from sky_rs_patch._fingerprints import compute, known_variants
+from sky_rs_patch._fingerprints import compute, known_variants, statements
 from sky_rs_patch._fingerprints.known_variants import KNOWN
 from sky_rs_patch._routes import table
 
@@ -123,7 +123,7 @@ def letters(prints: list[str], known: dict[str, tuple[str, str, str]]) -> dict[s
 
 def write_fingerprints(wheels: list[str]) -> None:
     found: dict[str, dict[str, list[str]]] = {}
-    texts: dict[str, dict[str, str]] = {}
+    digests: dict[str, dict[str, list[statements.Statement]]] = {}
     decorated = set()
     for version, module, names, source in sources(wheels):
         if module not in wanted():
@@ -132,9 +132,9 @@ def write_fingerprints(wheels: list[str]) -> None:
             fingerprint = compute.of_definition(definition)
             prints = found.setdefault(f"{module}.{name}", {})
             prints.setdefault(fingerprint, []).append(version)
-            texts.setdefault(f"{module}.{name}", {})[fingerprint] = fingerprints.text_of(
-                source, definition
-            )
+            # Lines as in the last release that has it.
+            of_variants = digests.setdefault(f"{module}.{name}", {})
+            of_variants[fingerprint] = statements.of_definition(definition)
             if definition.decorator_list:
                 decorated.add(fingerprint)
     lines = []
@@ -169,19 +169,8 @@ def write_fingerprints(wheels: list[str]) -> None:
             ")",
         ],
     )
-    write_sources(texts)
-
-
-def write_sources(texts: dict[str, dict[str, str]]) -> None:
-    """Fingerprint -> source in the last release that has it."""
-    target = PACKAGE / "known_sources.json"
-    made = {
-        "licence": "Functions of SkyPilot (https://github.com/skypilot-org/skypilot), unchanged; "
-        "Apache License 2.0, see LICENSE. Written by tools/release/known_fingerprints.py.",
-        "sources": {name: texts[name] for name in sorted(texts)},
-    }
-    target.write_text(json.dumps(made, indent=1) + "\n")
-    print(target)
+    statements.FILE.write_text(statements.written(digests))
+    print(statements.FILE)
 
 
 def write_codes(wheels: list[str], pythons: list[str]) -> None:

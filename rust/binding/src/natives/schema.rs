@@ -96,7 +96,7 @@ fn has_attributes(object: Argument<'_, '_>) -> bool {
     own.cast_exact::<PyDict>().map_or(true, |own| !own.is_empty())
 }
 
-/// `{k: v for k, v in obj.items() if v is not None}`, or nothing where that is the same.
+/// The members whose values aren't `None`; nothing where those are all of them.
 fn without_none<'py>(members: Borrowed<'_, 'py, PyDict>) -> NativeResult<Option<Bound<'py, PyDict>>> {
     let all = Item(members);
     if all.entries().all(|(_, value)| !value.0.is_none()) {

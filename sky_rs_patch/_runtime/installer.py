@@ -151,7 +151,7 @@ def _derive_guards() -> None:
     for entry in table.installed():
         proxy = entry.proxy
         if proxy is not None and isinstance(entry.description, RegisteredRoute):
-            proxy._self_route.derive_guards()
+            proxy._self_route.examine()
 
 
 def _patch_loaded(module: ModuleType, *, late: bool) -> None:

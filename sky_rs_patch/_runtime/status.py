@@ -87,7 +87,7 @@ def _route(target: str, *, examine: bool, on: bool) -> dict[str, Any]:
     route = registry.get(target)
     state, reason, copies, live = _state(target)
     if examine and live is not None:
-        live.derive_guards()
+        live.examine()
     result: dict[str, Any] = {
         "state": state,
         "served": False,

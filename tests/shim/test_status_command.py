@@ -242,7 +242,7 @@ def reasons():
             given = []
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", None))
-                if name in ("Suspect", "_Refused", "Refused") or (
+                if name in ("Suspect", "Refused") or (
                     name == "append" and "_suspects" in ast.unparse(node.func)
                 ):
                     given = node.args

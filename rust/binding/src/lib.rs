@@ -1,29 +1,43 @@
-//! `sky_rs_patch._native`: routes, proxies and guards over `sky-rs-core`.
+//! Extension module `sky_rs_patch._native`: routes, proxies and guards over `sky-rs-core`.
 //!
 //! `route` holds the decision that every call goes through, `proxy` the object in the module,
-//! `natives` the functions. All `unsafe` is in `bare`, `calls`, `counters`, `frame`, `gil`, `limits`,
-//! `proxy`, `route`, `switch`, `text`, `tracing`, `watch`, and the few C calls of `natives`.
+//! `guards` what must be as it was, `natives` the functions. `rust/SAFETY.md` says which modules
+//! have `unsafe` code, and why.
+#![deny(unsafe_code)]
 
 mod bytecode;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod call_args;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod calls;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod counters;
 mod errors;
 mod faults;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod floors;
 mod freezer;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod functions;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod gil;
 mod guard_builder;
 mod guards;
 mod natives;
 mod panics;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod pins;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod proxy;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod route;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod switch;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod text;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod tracing;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod watch;
 
 use pyo3::prelude::*;

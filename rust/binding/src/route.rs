@@ -510,13 +510,12 @@ impl Route {
 
     /// Labels of all guards, which are derived first if need be.
     fn guard_labels(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.derive_guards(py)?;
+        self.examine(py)?;
         Ok(self.guards.get(py).borrow().labels(py))
     }
 
-    /// Derives the guards now rather than at the first call, or checks them as the next call would;
-    /// counts nothing.
-    fn derive_guards(&self, py: Python<'_>) -> PyResult<()> {
+    /// Derives the guards if need be and checks them, as the next call would; counts nothing.
+    fn examine(&self, py: Python<'_>) -> PyResult<()> {
         if self.guards.get(py).try_borrow().is_ok_and(|guards| guards.are_fresh(py)) {
             return Ok(());
         }
@@ -531,7 +530,7 @@ impl Route {
     }
 
     /// Why calls go to the original, if so: what could not be vouched for when the guards were
-    /// derived, or what was replaced since, as the last call or `derive_guards` found it.
+    /// derived, or what was replaced since, as the last call or `examine` found it.
     fn guard_problem(&self, py: Python<'_>) -> Option<String> {
         self.guards.get(py).borrow().problem(py)
     }

@@ -2,17 +2,25 @@
 //!
 //! Each takes the arguments of the original and returns its result, or declines.
 
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod files;
 mod logging;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod paths;
 mod processes;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod redact;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod schema;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod system;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod text;
 mod users;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod yaml;
 mod yaml_keys;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod yaml_load;
 
 use std::ffi::CStr;
@@ -81,6 +89,7 @@ macro_rules! natives {
         pub(crate) static NATIVES: &[&Native] = &[$({
             static NATIVE: Native =
                 Native { name: $name, function: $function, entry, attaches: natives!(@$attachment) };
+            #[expect(unsafe_code, reason = "SAFETY.md: a C function")]
             unsafe extern "C" fn entry(
                 _module: *mut ffi::PyObject,
                 args: *const *mut ffi::PyObject,

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from fault_calls import function, target_of
+from samples import function, target_of
 from support import COMMON, counting, run_python, small_skypilot
 
 from sky_rs_patch._binding import counters

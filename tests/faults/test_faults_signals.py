@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from fault_calls import function, target_of
+from samples import function, target_of
 from support import COMMON, SUBPROCESS, counting, run_code, small_skypilot
 
 import sky_rs_patch

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from fault_calls import function, plain, target_of
+from samples import function, plain, target_of
 from support import COMMON, run_code, run_python, small_skypilot
 
 import sky_rs_patch

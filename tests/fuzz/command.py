@@ -47,7 +47,8 @@ def prepare() -> None:
     if os.access("/dev/shm", os.W_OK):
         # Files come and go by the hundred thousand.
         tempfile.tempdir = "/dev/shm"
-    from differential import enable, scratch
+    from differential import enable
+    from one_call import scratch
 
     os.environ["HOME"] = str(scratch())
     from sky.utils import common_utils

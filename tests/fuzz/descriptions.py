@@ -1,4 +1,4 @@
-"""What each route is called with."""
+"""How a route's calls are made: what the `fuzz` of a `RouteCases` is put together of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import operator
 import os
 import pathlib
+import sys
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import psutil
@@ -18,8 +19,9 @@ import test_properties_system as system
 import test_properties_users as users
 import yaml_scalars
 import yaml_texts
-from differential import Call, Fresh, OddStr, environment, limit, unprivileged
-from test_properties_text import affordable
+from cases import CASES
+from one_call import Call, Fresh, OddStr, environment, limit, unprivileged
+from test_properties_text import affordable  # noqa: F401 - for the cases
 from test_properties_yaml_dump import holds_itself, load_tool
 from test_properties_yaml_load import ANSWERED, DECLINED, TASKS
 
@@ -27,6 +29,8 @@ from fuzz import values
 
 if TYPE_CHECKING:
     import random
+
+    from cases.case import RouteCases
 
 Maker = Callable[["random.Random"], Any]
 SILENT = logging.INFO
@@ -37,12 +41,11 @@ class Description(NamedTuple):
     """How a route's calls are made and compared.
 
     Attributes:
-        name: the function's.
         parameters: its parameters, with what makes their values. A value may be left out, from
             the right, if its maker gives `...`.
         properties: modules of property tests whose calls are recombined, and what the tests'
-            names begin with.
-        weight: calls in a million.
+            names begin with; by default those that are made of the cases.
+        weight: calls in a million, roughly.
         own: how many of the calls are made by the makers; the rest are recombined ones.
         whole: makes calls instead of the parameters' makers, where their values depend on each
             other.
@@ -52,12 +55,12 @@ class Description(NamedTuple):
         shared: whether arguments are too large to be made for each side.
         restless: whether other processes change what the function reads, or take its ports.
         allowed: whether a call may be made at all.
+        name: the function's.
     """
 
-    name: str
     parameters: dict[str, Maker]
-    properties: tuple[str, str]
-    weight: int
+    properties: tuple[str, str] | None = None
+    weight: int = 1_000
     own: float = 0.6
     whole: Callable[[random.Random], Call] | None = None
     around: Callable[[random.Random], tuple[Fresh, ...]] | None = None
@@ -66,6 +69,7 @@ class Description(NamedTuple):
     shared: bool = False
     restless: bool = False
     allowed: Callable[[Call], bool] | None = None
+    name: str = ""
 
     def call(self, rng: random.Random) -> Call:
         """A call by the makers."""
@@ -534,244 +538,11 @@ def any_process(rng: random.Random) -> Any:
     return Fresh(f"Process({number})", lambda _: psutil.Process(number))
 
 
-DESCRIPTIONS = (
-    Description(
-        "base36_encode",
-        {"hex_str": mostly(hexadecimal, altered(hexadecimal), written("0fF_xX+- "), values.text)},
-        ("text", "test_base36_encode_of"),
-        weight=110_000,
-        allowed=comes_back,
-    ),
-    Description(
-        "format_float",
-        {
-            "num": mostly(values.real, values.real, values.integer, one_of(True, False)),
-            "precision": sometimes(
-                mostly(lambda rng: rng.randrange(8), lambda rng: rng.randrange(-1, 66))
-            ),
-        },
-        ("text", "test_format_float_"),
-        weight=190_000,
-        allowed=affordable,
-    ),
-    Description(
-        "truncate_long_string",
-        {
-            "s": mostly(spaced, values.text, odd=0.02),
-            "max_length": sometimes(
-                mostly(lambda rng: rng.randrange(-5, 60), values.integer), 0.85
-            ),
-            "truncate_middle": sometimes(mostly(one_of(True, False), one_of(0, 1, None, 7))),
-        },
-        ("text", "test_truncate_long_string_"),
-        weight=160_000,
-    ),
-    Description(
-        "is_valid_user_hash",
-        {"user_hash": mostly(user_hash, values.text, one_of(None))},
-        ("users", "test_is_valid_user_hash"),
-        weight=115_000,
-    ),
-    Description(
-        "check_cluster_name_is_valid",
-        {"cluster_name": mostly(cluster_name, altered(cluster_name), values.text)},
-        ("users", "test_check_cluster_name_is_valid"),
-        weight=65_000,
-    ),
-    Description(
-        "is_valid_env_var",
-        {"name": mostly(joined(*VARIABLE), written("abZ_09"), values.text)},
-        ("users", "test_is_valid_env_var"),
-        weight=115_000,
-    ),
-    Description(
-        "remove_color",
-        {"s": mostly(joined(*COLORS), written("\x1b[m1é日\n"), values.text)},
-        ("users", "test_remove_color"),
-        weight=115_000,
-    ),
-    Description(
-        "_redact_secrets_values",
-        {"argv": mostly(secrets)},
-        ("users", "test_redact_secrets_values"),
-        weight=60_000,
-    ),
-    Description(
-        "get_parallel_threads",
-        {
-            "cloud_str": sometimes(
-                mostly(one_of(*CLOUDS), written("kubernetesKUBERNETES"), values.text), 0.95
-            )
-        },
-        ("system", "test_get_parallel_threads"),
-        weight=20_000,
-    ),
-    Description(
-        "is_process_alive",
-        {"pid": mostly(pid, values.integer, lambda rng: rng.randrange(2**31))},
-        ("system", "test_is_process_alive"),
-        weight=6_000,
-        restless=True,
-    ),
-    Description(
-        "safe_load",
-        {"stream": mostly(yaml_text, odd=0.01)},
-        ("yaml_load", "test_of"),
-        weight=12_000,
-        own=0.8,
-    ),
-    Description(
-        "read_yaml_str",
-        {"yaml_str": mostly(yaml_text, odd=0.01)},
-        ("yaml_load", "test_of"),
-        weight=5_000,
-        own=0.8,
-    ),
-    Description(
-        "read_yaml_all_str",
-        {"yaml_str": mostly(yaml_text, odd=0.01)},
-        ("yaml_load", "test_of"),
-        weight=5_000,
-        own=0.8,
-    ),
-    Description(
-        "check_no_duplicate_keys",
-        {"yaml_str": mostly(yaml_text, odd=0.01)},
-        ("yaml_keys", "test_of"),
-        weight=4_000,
-        own=0.8,
-    ),
-    Description(
-        "dump_yaml_str",
-        {"config": mostly(configuration, odd=0.01)},
-        ("yaml_dump", "test_dump_yaml_str_of"),
-        weight=6_000,
-        own=0.8,
-        shared=True,
-        allowed=is_finite,
-    ),
-    Description(
-        "validate_schema",
-        dict.fromkeys(("obj", "schema", "err_msg_prefix", "skip_none"), values.odd),
-        ("schema", "test_"),
-        whole=schema_call,
-        weight=4_000,
-        own=0.9,
-        shared=True,
-    ),
-    Description(
-        "read_last_n_lines",
-        {
-            "file_path": mostly(path_of(content), one_of(*files.SPECIAL), odd=0.02),
-            "n": mostly(lambda rng: rng.randrange(12), values.integer, odd=0.02),
-            "chunk_size": sometimes(one_of(1, 2, 3, 7, 100, 8192, 2**20, 2**62, 0, -1), 0.3),
-            "encoding": sometimes(one_of("utf-8", "utf-8", "UTF-8", "latin-1", "utf-16", "nope")),
-            "errors": sometimes(
-                one_of("replace", "ignore", "strict", "backslashreplace", "surrogateescape", "nope")
-            ),
-        },
-        ("files", "test_read_last_n_lines"),
-        weight=3_000,
-        around=hindrance,
-        light=False,
-        allowed=tail_allowed,
-    ),
-    Description(
-        "hash_file",
-        {
-            "path": mostly(path_of(content), one_of(*files.SPECIAL), odd=0.02),
-            "hash_alg": mostly(one_of(*COMMON_ALGORITHMS), spelled, odd=0.02),
-        },
-        ("files", "test_hash_file"),
-        weight=3_000,
-        around=hindrance,
-        light=False,
-        allowed=closes_nothing,
-    ),
-    Description(
-        "estimate_fd_for_directory",
-        {"path": mostly(entries, one_of(*files.DIRECTORIES), odd=0.03)},
-        ("files", "test_estimate_fd_for_directory"),
-        weight=2_500,
-        around=hindrance,
-        light=False,
-        restless=True,
-    ),
-    Description(
-        "find_free_port",
-        {
-            "start_port": mostly(
-                lambda rng: 20_000 + rng.randrange(40),
-                lambda rng: 20_000 + rng.randrange(40),
-                lambda rng: rng.randrange(19_000, 31_000),
-                one_of(0, 1, 65_533, 65_534, 65_535, 65_536, -1),
-                values.integer,
-            )
-        },
-        ("system", "test_find_free_port"),
-        weight=3_000,
-        around=free_ports,
-        levels=(SILENT, SILENT, logging.DEBUG, None),
-        light=False,
-        restless=True,
-    ),
-    Description(
-        "get_cpu_count",
-        {},
-        ("system", "test_get_cpu_count"),
-        weight=3_000,
-        around=processors,
-        light=False,
-    ),
-    Description(
-        "get_mem_size_gb",
-        {},
-        ("system", "test_get_mem_size_gb"),
-        weight=3_000,
-        around=memory,
-        light=False,
-    ),
-    Description(
-        "get_max_workers_for_file_mounts",
-        {
-            "common_file_mounts": mostly(mounts, odd=0.02),
-            "cloud_str": sometimes(mostly(one_of(*CLOUDS))),
-        },
-        ("system", "test_get_max_workers"),
-        weight=2_500,
-        around=workers,
-        levels=(SILENT, SILENT, logging.DEBUG, None),
-        light=False,
-    ),
-    Description(
-        "get_user_hash",
-        {},
-        ("users", "test_get_user_hash"),
-        weight=3_000,
-        around=identity,
-        light=False,
-    ),
-    Description(
-        "make_cluster_name_on_cloud",
-        {
-            "display_name": mostly(cluster_name, altered(cluster_name)),
-            "max_length": sometimes(
-                mostly(lambda rng: rng.randrange(-3, 60), one_of(None, 15, 35)), 0.9
-            ),
-            "add_user_hash": sometimes(mostly(one_of(True, False), one_of(None, 0, 1))),
-        },
-        ("users", "test_make_cluster_name_on_cloud"),
-        weight=4_000,
-        around=identity,
-        levels=(SILENT, SILENT, SILENT, logging.DEBUG, None),
-        light=False,
-    ),
-    Description(
-        "_safe_children",
-        {"process": mostly(tree, any_process, odd=0.01)},
-        ("processes", "test_safe_children_of_anything"),
-        weight=100,
-        light=False,
-        restless=True,
-    ),
-)
+def described(cases: RouteCases) -> Description:
+    """How a route's calls are made."""
+    found = cases.fuzz(sys.modules[__name__])
+    basics = ("basics", f"test_{cases.name.lstrip('_')}_")
+    return found._replace(name=cases.name, properties=found.properties or basics)
+
+
+DESCRIPTIONS = tuple(described(cases) for cases in CASES.values() if cases.fuzz is not None)

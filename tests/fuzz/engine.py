@@ -16,8 +16,9 @@ from unittest import mock
 
 import differential
 import hypothesis
-from differential import Call, Fresh, compare, proxy_of, short, switch
+from differential import compare, proxy_of, switch
 from hypothesis import HealthCheck, Phase, errors, settings
+from one_call import Call, Fresh, short
 
 from fuzz import values
 from fuzz.lightly import Watch, unlike

@@ -13,18 +13,8 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from differential import (
-    NOTHING,
-    Call,
-    Fresh,
-    Recorder,
-    described,
-    difference,
-    made,
-    message,
-    short,
-    state_of,
-)
+from differential import NOTHING, Recorder, described, difference, made, message, state_of
+from one_call import Call, Fresh, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
-from differential import Call, Fresh, OddBytes, OddFloat, OddInt, OddStr, Watched
+from one_call import Call, Fresh, OddBytes, OddFloat, OddInt, OddStr, Watched
 
 if TYPE_CHECKING:
     import random

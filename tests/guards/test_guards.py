@@ -13,6 +13,7 @@ from unittest import mock
 
 import psutil
 import pytest
+import samples
 from support import (
     COMMON,
     PRESENT,
@@ -20,7 +21,6 @@ from support import (
     counting,
     function,
     outcome,
-    plain_arguments,
 )
 
 import sky_rs_patch
@@ -130,8 +130,8 @@ REPLACEMENTS = [
     REPLACEMENTS,
     ids=[f"{name}-{path}" for name, path, _ in REPLACEMENTS],
 )
-def test_a_replaced_dependency(name, path, options, warm, enabled, log_file, directory):
-    arguments = plain_arguments(name, log_file, directory)
+def test_a_replaced_dependency(name, path, options, warm, enabled, tmp_path):
+    arguments = samples.arguments(name, tmp_path)
     proxy = function(name)
     original = proxy.__wrapped__
     if warm:
@@ -160,7 +160,7 @@ def test_a_replaced_dependency(name, path, options, warm, enabled, log_file, dir
 
 @pytest.mark.parametrize("warm", [False, True], ids=["first-call", "called-before"])
 @pytest.mark.parametrize("name", PRESENT)
-def test_one_that_only_says_it_is_a_function(name, warm, enabled, log_file, directory):
+def test_one_that_only_says_it_is_a_function(name, warm, enabled, tmp_path):
     """A mock with a specification passes `isinstance`."""
     path = {
         "read_last_n_lines": "os.path.exists",
@@ -173,7 +173,7 @@ def test_one_that_only_says_it_is_a_function(name, warm, enabled, log_file, dire
     }.get(name)
     if path is None:
         pytest.skip("it reads only built-in functions")
-    arguments = plain_arguments(name, log_file, directory)
+    arguments = samples.arguments(name, tmp_path)
     proxy = function(name)
     if warm:
         proxy(*arguments)

@@ -4,7 +4,8 @@ import os
 import threading
 
 import pytest
-from differential import call, compare, proxy_of
+from differential import compare, proxy_of
+from one_call import call
 
 from sky_rs_patch._guards import derive
 

@@ -7,8 +7,9 @@ import contextlib
 
 import applicability
 import pytest
+from cases import CASES
+from cases.material import ready
 from guard_cases import Subject, dependencies, is_limit, prove, row
-from guard_scenarios import SCENARIOS, ready
 
 import sky_rs_patch
 from sky_rs_patch import _testing
@@ -37,11 +38,7 @@ def enabled_again(targets, disabled_before_and_after):
 def subject_of(name, targets):
     if name not in targets:
         applicability.require(name)
-    return Subject(targets[name], SCENARIOS[name]())
-
-
-def test_every_route_has_calls():
-    assert set(NAMES) <= set(SCENARIOS)
+    return Subject(targets[name], CASES[name].guards())
 
 
 @pytest.mark.parametrize("name", NAMES)

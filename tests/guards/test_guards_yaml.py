@@ -14,8 +14,8 @@ from unittest import mock
 import applicability
 import pytest
 import yaml
+from cases.material import CONFIG
 from differential import COMMON, YAML
-from guard_scenarios import CONFIG
 from support import outcome, run_code
 
 from sky_rs_patch import _testing

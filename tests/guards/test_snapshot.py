@@ -9,7 +9,8 @@ from unittest import mock
 import jsonschema
 import pytest
 import yaml
-from differential import call, compare, proxy_of
+from differential import compare, proxy_of
+from one_call import call
 from support import COMMON, run_code, small_skypilot
 
 import sky_rs_patch

@@ -13,7 +13,8 @@ import psutil
 import pytest
 import test_properties_processes as processes
 import test_properties_users as users
-from differential import HASTY, call, compare, enable, home, planted, proxy_of
+from differential import HASTY, compare, enable, home, planted, proxy_of
+from one_call import call
 
 PROPERTIES = {
     "is_valid_user_hash": [

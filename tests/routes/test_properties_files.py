@@ -9,26 +9,20 @@ import sys
 from typing import NamedTuple
 
 import pytest
-from differential import (
+from differential import any_text, calls, compare, either, huge_integers, odd_values, property_test
+from hypothesis import strategies as st
+from one_call import (
     Call,
     Fresh,
     OddBytes,
     OddStr,
     Watched,
-    any_text,
     call,
-    calls,
-    compare,
-    either,
-    huge_integers,
     limit,
-    odd_values,
-    property_test,
     scratch,
     short,
     unprivileged,
 )
-from hypothesis import strategies as st
 
 
 class FsPath:

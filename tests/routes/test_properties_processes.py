@@ -13,23 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from differential import (
-    Call,
-    Fresh,
-    call,
-    calls,
-    compare,
-    either,
-    enable,
-    home,
-    limit,
-    odd_values,
-    property_test,
-    proxy_of,
-    scratch,
-    unprivileged,
-)
+from differential import calls, compare, either, enable, home, odd_values, property_test, proxy_of
 from hypothesis import strategies as st
+from one_call import Call, Fresh, call, limit, scratch, unprivileged
 from psutil import _pslinux
 
 #: A script's last words: it is complete, and waits.

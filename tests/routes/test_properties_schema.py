@@ -11,18 +11,9 @@ from collections import Counter
 import hypothesis
 import pytest
 import schema_cases as cases
-from differential import (
-    Call,
-    Fresh,
-    Watched,
-    call,
-    compare,
-    either,
-    odd_values,
-    property_test,
-    proxy_of,
-)
+from differential import compare, either, odd_values, property_test, proxy_of
 from hypothesis import strategies as st
+from one_call import Call, Fresh, Watched, call
 from schema_cases import OddDict, OddFloat, OddInt, OddList, OddStr
 
 NAME = "validate_schema"

@@ -16,27 +16,19 @@ import pytest
 from differential import (
     FALLBACK,
     SUBPROCESS,
-    Call,
-    Fresh,
-    OddInt,
-    OddStr,
     any_text,
-    call,
     calls,
     compare,
     either,
     enable,
-    environment,
     home,
     huge_integers,
-    limit,
     odd_values,
     property_test,
     proxy_of,
-    setting,
-    unprivileged,
 )
 from hypothesis import strategies as st
+from one_call import Call, Fresh, OddInt, OddStr, call, environment, limit, setting, unprivileged
 from test_properties_files import DIRECTORIES, FORMS, directory, directory_names
 
 SILENT, DEBUG, OWN_HANDLER = logging.INFO, logging.DEBUG, None

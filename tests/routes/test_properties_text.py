@@ -9,10 +9,7 @@ import textwrap
 
 import pytest
 from differential import (
-    Call,
-    Fresh,
     any_text,
-    call,
     calls,
     compare,
     either,
@@ -23,6 +20,7 @@ from differential import (
 )
 from hypothesis import assume
 from hypothesis import strategies as st
+from one_call import Call, Fresh, call
 
 # base36_encode
 

@@ -6,35 +6,37 @@ import hashlib
 import logging
 import os
 import re
-import string
 from pathlib import Path
 
 import applicability
 import pytest
 from differential import (
     COMMON,
-    Call,
-    Fresh,
-    OddInt,
-    OddStr,
     any_text,
-    call,
     calls,
     compare,
     either,
     enable,
-    environment,
     home,
     huge_integers,
-    limit,
     odd_values,
     property_test,
     proxy_of,
+)
+from hypothesis import strategies as st
+from one_call import (
+    Call,
+    Fresh,
+    OddInt,
+    OddStr,
+    call,
+    environment,
+    limit,
     scratch,
     setting,
     unprivileged,
 )
-from hypothesis import strategies as st
+from strategies import cluster_names, hashes, nearly_hashes
 
 from sky_rs_patch import _native
 from sky_rs_patch._binding import proxies
@@ -96,35 +98,6 @@ def hash_file(content):
             yield
 
     return Fresh(f"hash_file({content!r})", lambda _: put())
-
-
-pieces = st.sampled_from([*"aZ09-_. \t\n\r\v\f\x1c\x1f\x85\0é²Ⅷ", "abcd1234", "sa-", "\r\n", "０"])
-nearly_hashes = st.lists(pieces, max_size=6).map("".join)
-hashes = st.from_regex(r"\A[a-zA-Z0-9][a-zA-Z0-9-]{0,12}\Z")
-
-
-# is_valid_user_hash
-
-
-@property_test(
-    calls({"user_hash": either(nearly_hashes, hashes, hashes.map("{}\n".format), any_text)}),
-    examples=500,
-    share=1.0,
-)
-def test_is_valid_user_hash_of_text(given):
-    compare("is_valid_user_hash", given)
-
-
-@property_test(
-    calls(
-        {"user_hash": either(hashes, st.none())},
-        odd={"user_hash": either(odd_values(), hashes.map(OddStr), hashes.map(str.encode))},
-        malformed=True,
-    ),
-    examples=400,
-)
-def test_is_valid_user_hash_of_anything(given):
-    compare("is_valid_user_hash", given)
 
 
 # get_user_hash
@@ -210,19 +183,6 @@ def with_hash(name):
 
 # make_cluster_name_on_cloud
 
-cluster_names = either(
-    st.from_regex(r"\A[a-z]([-a-z0-9]{0,38}[a-z0-9])?\Z"),
-    st.from_regex(r"\A[a-zA-Z]([-_.a-zA-Z0-9]{0,50}[a-zA-Z0-9])?\Z"),
-    st.text(string.ascii_letters + string.digits + "-._", max_size=70),
-    st.text("a-._", max_size=70),
-    # Where it is cut, there are dashes in front.
-    st.builds(
-        lambda *counts: "".join(c * n for c, n in zip("xy.-_z", counts)),
-        *[st.integers(0, 20)] * 2,
-        *[st.integers(0, 4)] * 3,
-        st.integers(0, 40),
-    ),
-)
 odd_names = either(
     cluster_names.map(OddStr),
     any_text,
@@ -295,151 +255,6 @@ def test_make_cluster_name_on_cloud_at_every_small_limit():
             for add in (True, False):
                 given = Call((name, most, add), {}, user_hash, SILENT)
                 compare("make_cluster_name_on_cloud", given)
-
-
-# check_cluster_name_is_valid and is_valid_env_var
-
-nearly_names = either(
-    cluster_names,
-    st.from_regex(r"\A[a-zA-Z]([-_.a-zA-Z0-9]{0,20}[a-zA-Z0-9])?\n?\Z"),
-    st.lists(st.sampled_from([*"aZ09-_. \n\0é²", "１"]), max_size=6).map("".join),
-    st.from_regex(r"\A[a-zA-Z][-_.a-z0-9]{0,4}[-_.]\Z"),
-    st.from_regex(r"\A[-_.0-9][-_.a-z0-9]{0,4}[a-z0-9]\Z"),
-    st.text("aé²１_9ªℕ", max_size=3),
-    any_text,
-)
-
-
-@property_test(
-    calls(
-        {
-            "cluster_name": either(
-                st.from_regex(r"\A[a-zA-Z]([-_.a-zA-Z0-9]{0,50}[a-zA-Z0-9])?\Z"), st.none()
-            )
-        }
-    ),
-    examples=200,
-    share=1.0,
-)
-def test_check_cluster_name_is_valid_of_valid_names(given):
-    compare("check_cluster_name_is_valid", given)
-
-
-@property_test(
-    calls(
-        {"cluster_name": nearly_names},
-        odd={"cluster_name": either(odd_values(), cluster_names.map(OddStr))},
-        malformed=True,
-    ),
-    examples=500,
-)
-def test_check_cluster_name_is_valid_of_anything(given):
-    compare("check_cluster_name_is_valid", given)
-
-
-@property_test(
-    calls(
-        {
-            "name": either(
-                st.from_regex(r"\A[a-zA-Z_][a-zA-Z0-9_]*\n?\Z"),
-                st.from_regex(r"\A[a-zA-Z0-9_]*\Z"),
-                nearly_names,
-            )
-        }
-    ),
-    examples=400,
-    share=1.0,
-)
-def test_is_valid_env_var_of_text(given):
-    compare("is_valid_env_var", given)
-
-
-@property_test(
-    calls(
-        {"name": st.from_regex(r"\A[a-zA-Z_][a-zA-Z0-9_]*\Z")},
-        odd={"name": either(odd_values(), nearly_names.map(OddStr))},
-        malformed=True,
-    ),
-    examples=400,
-)
-def test_is_valid_env_var_of_anything(given):
-    compare("is_valid_env_var", given)
-
-
-# remove_color
-
-colored = st.lists(
-    either(
-        st.sampled_from(["\x1b[31m", "\x1b[0m", "\x1b[1;32m", "\x1b[\n1m", "\x1bm", "\x1b[\r\nm"]),
-        st.sampled_from(["\x1b", "\x1b[", "m", "\n"]),
-        st.text(max_size=4),
-        st.text("\x1bm[1é日🙂", max_size=4),
-        st.integers(28, 70).map(lambda length: "x" * length),
-        st.integers(28, 70).map(lambda length: "日" * length),
-    ),
-    max_size=9,
-).map("".join)
-
-
-@property_test(calls({"s": either(colored, any_text)}), examples=600, share=1.0)
-def test_remove_color_of_text(given):
-    compare("remove_color", given)
-
-
-@property_test(
-    calls(
-        {"s": colored},
-        odd={"s": either(odd_values(), colored.map(OddStr), colored.map(str.encode))},
-        malformed=True,
-    ),
-    examples=400,
-)
-def test_remove_color_of_anything(given):
-    compare("remove_color", given)
-
-
-# _redact_secrets_values
-
-argument = either(
-    st.sampled_from(
-        ["sky", "-c", "--secret", "--secret=", "--secret=A", "--secret=A=b", "--secret=="]
-    ),
-    st.builds(
-        "{}{}".format, st.sampled_from(["", "--secret=", "--secre", "--secrets="]), st.text()
-    ),
-    st.lists(st.sampled_from([*"A=\n\r\x85\u2028é日🙂", "--secret", "<redacted>"]), max_size=7).map(
-        "".join
-    ),
-    st.lists(st.sampled_from([*"=\nAé日🙂"]), max_size=5).map("--secret={}".format).map(str),
-    any_text,
-)
-secret = st.tuples(st.just("--secret"), argument)
-arguments = st.lists(either(argument.map(lambda a: (a,)), secret), max_size=6).map(
-    lambda parts: [each for part in parts for each in part]
-)
-
-
-@property_test(calls({"argv": arguments}), examples=600, share=1.0)
-def test_redact_secrets_values_of_arguments(given):
-    compare("_redact_secrets_values", given)
-
-
-@property_test(
-    calls(
-        {"argv": arguments},
-        odd={
-            "argv": either(
-                odd_values(),
-                arguments.map(tuple),
-                st.lists(either(argument, argument.map(OddStr), odd_values()), max_size=5),
-            )
-        },
-        malformed=True,
-    ),
-    examples=500,
-)
-def test_redact_secrets_values_of_anything(given):
-    compare("_redact_secrets_values", given)
 
 
 def test_redact_secrets_values_keeps_the_objects():

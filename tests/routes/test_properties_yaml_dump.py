@@ -9,13 +9,7 @@ from pathlib import Path
 
 import pytest
 from differential import (
-    Call,
-    Fresh,
-    OddFloat,
-    OddInt,
-    OddStr,
     any_text,
-    call,
     calls,
     compare,
     either,
@@ -23,9 +17,9 @@ from differential import (
     odd_values,
     property_test,
     proxy_of,
-    short,
 )
 from hypothesis import strategies as st
+from one_call import Call, Fresh, OddFloat, OddInt, OddStr, call, short
 from support import outcome
 
 DUMP = "dump_yaml_str"

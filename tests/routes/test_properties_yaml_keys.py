@@ -12,7 +12,6 @@ import yaml_texts
 from differential import (
     HASTY,
     any_text,
-    call,
     calls,
     compare,
     either,
@@ -22,6 +21,7 @@ from differential import (
     proxy_of,
 )
 from hypothesis import strategies as st
+from one_call import call
 
 from sky_rs_patch._contracts import yaml_compose
 

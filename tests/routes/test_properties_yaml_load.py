@@ -16,7 +16,6 @@ import yaml_texts
 from differential import (
     HASTY,
     any_text,
-    call,
     calls,
     compare,
     either,
@@ -26,6 +25,7 @@ from differential import (
     proxy_of,
 )
 from hypothesis import strategies as st
+from one_call import call
 
 import sky_rs_patch
 from sky_rs_patch._contracts import yaml_load

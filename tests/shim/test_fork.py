@@ -3,7 +3,7 @@ import threading
 import time
 from pathlib import Path
 
-import fault_calls
+import samples
 
 import sky_rs_patch
 
@@ -40,13 +40,13 @@ def test_every_route_goes_on_in_a_forked_child(tmp_path: Path) -> None:
     """The standard library makes some of its globals anew in a child: threading's locks."""
 
     def answered(target: str, arguments: tuple[object, ...]) -> bool:
-        function = fault_calls.function(target)
+        function = samples.function(target)
         before = function._self_route.counts()[0]
         function(*arguments)
         return bool(function._self_route.counts()[0] == before + 1)
 
     with sky_rs_patch.enabled():
-        given = fault_calls.calls(tmp_path)
+        given = samples.calls(tmp_path)
         served = {target: args for target, args in given.items() if answered(target, args)}
         # What waits for others, or gives another answer each time, isn't always Rust's.
         assert len(served) >= len(given) - 2

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from sky_rs_patch._routes.table import ROUTES
-
 import sky_rs_patch
 from sky_rs_patch import _native
+from sky_rs_patch._routes.table import ROUTES
 from sky_rs_patch._runtime import virtual_module
 
 STUB = Path(sky_rs_patch.__file__).with_name("_native.pyi")

@@ -15,6 +15,7 @@ from unittest import mock
 
 import cloudpickle
 import pytest
+import samples
 import wrapt
 from support import (
     COMMON,
@@ -22,7 +23,6 @@ from support import (
     counting,
     function,
     outcome,
-    plain_arguments,
     run_code,
     run_python,
     small_skypilot,
@@ -280,9 +280,9 @@ def test_repr_and_dir(proxy, original):
 
 
 @pytest.mark.parametrize("name", PRESENT)
-def test_calls_that_do_not_fit_fail_as_the_original_does(name, enabled, log_file, directory):
+def test_calls_that_do_not_fit_fail_as_the_original_does(name, enabled, tmp_path):
     proxy = function(name)
-    arguments = plain_arguments(name, log_file, directory)
+    arguments = samples.arguments(name, tmp_path)
     for positional, keywords in (
         ((*arguments, 1, 2, 3, 4, 5), {}),
         (arguments, {"no_such_argument": 1}),

@@ -5,23 +5,17 @@ import os
 
 import applicability
 import pytest
+import samples
 import wrapt
-from support import TARGETS, counting, full_name, function, outcome, plain_arguments, status_of
+from support import counting, function, outcome, status_of
 
 import sky_rs_patch
 from sky_rs_patch._cli import fingerprints
 from sky_rs_patch._fingerprints.known_variants import KNOWN
 from sky_rs_patch._routes.table import ROUTES
 
-EXISTING = [name for name in TARGETS if applicability.reason(full_name(name)) is None]
-HAS_PROCESS_ALIVE = "is_process_alive" in EXISTING
-
-
-@pytest.mark.parametrize("name", EXISTING)
-def test_an_existing_target_is_active(name, enabled):
-    assert isinstance(function(name), wrapt.FunctionWrapper)
-    assert status_of(name)["state"] == "active"
-    assert status_of(name)["reason"] is None
+HAS_PROCESS_ALIVE = "is_process_alive" in map(samples.name_of, samples.SERVED)
+SERVED = pytest.mark.parametrize("spec", samples.SERVED, ids=samples.name_of)
 
 
 @pytest.mark.skipif(HAS_PROCESS_ALIVE, reason="this SkyPilot has is_process_alive")
@@ -32,25 +26,24 @@ def test_a_missing_target_is_absent(enabled):
     assert route["reason"] == "sky.utils.subprocess_utils has no is_process_alive"
 
 
-@pytest.mark.parametrize("name", EXISTING)
-def test_plain_inputs_are_served_by_rust(name, enabled, log_file, directory):
-    arguments = plain_arguments(name, log_file, directory)
-    proxy = function(name)
-    with counting(name) as counted:
+@SERVED
+def test_the_sample_is_answered_by_rust(spec, enabled, tmp_path, monkeypatch):
+    for variable, value in spec.sample.environment.items():
+        monkeypatch.setenv(variable, value)
+    arguments = samples.arguments(samples.name_of(spec), tmp_path)
+    proxy = samples.function(spec.target)
+    assert isinstance(proxy, wrapt.FunctionWrapper)
+    with counting(spec.target) as counted:
         answer = outcome(proxy, *arguments)
     assert (counted.rust, counted.python, counted.declines) == (1, 0, {})
     assert answer == outcome(proxy.__wrapped__, *arguments)
 
 
-@pytest.mark.parametrize("name", EXISTING)
-def test_without_the_shim_the_original_stands(name):
-    assert not isinstance(function(name), wrapt.FunctionWrapper)
-    assert status_of(name)["state"] == "inactive"
-    assert status_of(name)["reason"] == "not enabled"
-
-
-def test_all_targets_have_a_status(enabled):
-    assert {full_name(name) for name in TARGETS} <= set(sky_rs_patch.status()["routes"])
+@SERVED
+def test_without_the_shim_the_original_stands(spec):
+    assert not isinstance(samples.function(spec.target), wrapt.FunctionWrapper)
+    assert status_of(spec.target)["state"] == "inactive"
+    assert status_of(spec.target)["reason"] == "not enabled"
 
 
 @pytest.mark.skipif(not HAS_PROCESS_ALIVE, reason="this SkyPilot has no is_process_alive")

@@ -12,6 +12,7 @@ from unittest import mock
 import applicability
 import psutil
 import pytest
+import samples
 import wrapt
 from support import (
     PRESENT,
@@ -19,7 +20,6 @@ from support import (
     full_name,
     function,
     outcome,
-    plain_arguments,
     run_code,
     run_python,
     small_skypilot,
@@ -50,15 +50,15 @@ def target_of(name):
     return f"{MODULE}.{name}" if name in OWN else full_name(name)
 
 
-def arguments_of(name, log_file, directory):
+def arguments_of(name, tmp_path):
     if name == "estimate_fd_for_directory":
-        return (str(directory),)
-    return plain_arguments(name, log_file, directory)
+        return (str(tmp_path),)
+    return samples.arguments(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_twelve_functions(name, fallback, log_file, directory):
-    arguments = arguments_of(name, log_file, directory)
+def test_the_twelve_functions(name, fallback, tmp_path):
+    arguments = arguments_of(name, tmp_path)
     accelerated = getattr(fallback, name)
     original = getattr(fallback, f"_python_{name}")
     with counting(target_of(name)) as counted:

@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from unittest import mock
 
 import pytest
-from differential import Call, describe_error, describe_hash, difference, is_hash, observe, switch
+from differential import describe_error, describe_hash, difference, is_hash, observe, switch
+from one_call import Call
 
 from sky_rs_patch._binding import proxies
 from sky_rs_patch._routes.registry import registry
@@ -930,7 +931,8 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    from guard_scenarios import SCENARIOS, ready
+    from cases import CASES
+    from cases.material import ready
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("routes", nargs="*", help="names of functions; all without one")
@@ -946,7 +948,7 @@ def main() -> int:
             name = target.rpartition(".")[2]
             if options.routes and name not in options.routes:
                 continue
-            subject = Subject(target, SCENARIOS[name]())
+            subject = Subject(target, CASES[name].guards())
             findings = prove(
                 subject, every=not options.quick, wanted=options.only, most=options.most
             )

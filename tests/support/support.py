@@ -38,21 +38,6 @@ SERVED = [
 PRESENT = [name for name in SERVED if name != "is_process_alive"]
 
 
-def plain_arguments(name, log_file, directory):
-    """Arguments of the kind that SkyPilot passes."""
-    return {
-        "read_last_n_lines": (str(log_file), 3),
-        "hash_file": (str(log_file), "sha256"),
-        "find_free_port": (39000,),
-        "base36_encode": ("deadbeef",),
-        "format_float": (3.14159,),
-        "truncate_long_string": ("some words of a long description " * 3,),
-        "get_parallel_threads": ("kubernetes",),
-        "get_max_workers_for_file_mounts": ({"/remote": str(directory)},),
-        "is_process_alive": (os.getpid(),),
-    }.get(name, ())
-
-
 def full_name(name):
     """The target of that short name."""
     return f"{TARGETS[name]}.{name}"

@@ -21,6 +21,8 @@ import sys
 import tempfile
 from typing import Any, Callable, NamedTuple
 
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests" / "support"))
+
 BASELINE = pathlib.Path(__file__).with_suffix(".json")
 CALLS = 200
 WARM = 20
@@ -40,19 +42,23 @@ class Workload(NamedTuple):
 
 
 LOG = ("x" * 63 + "\n") * 128
-SENTENCE = " ".join(f"word{number}" for number in range(100))
-COMMON, SUBPROCESS, YAML = "common_utils", "subprocess_utils", "yaml_utils"
-ARGV = ["sky", "launch", "--env", "A=b", "--secret", "HF_TOKEN=hf_01", "task.yaml"]
-TASK = {
-    "name": "train",
-    "resources": {"accelerators": "A100:8", "cpus": "16+", "use_spot": True, "ports": [8080]},
-    "num_nodes": 2,
-    "envs": {"MODEL": "llama", "EPOCHS": "3", "EMPTY": ""},
-    "file_mounts": {"/data": "s3://bucket/data", "~/code": "./src"},
-    "setup": "pip install -r requirements.txt\nnvidia-smi\n",
-    "run": "torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it\n",
-}
-TEXT = """\
+
+
+class Material:
+    """What the `hot` of a `RouteCases` is put together of; ``log`` is a file of `LOG`."""
+
+    SENTENCE = " ".join(f"word{number}" for number in range(100))
+    ARGV = ["sky", "launch", "--env", "A=b", "--secret", "HF_TOKEN=hf_01", "task.yaml"]  # noqa: RUF012
+    TASK = {  # noqa: RUF012
+        "name": "train",
+        "resources": {"accelerators": "A100:8", "cpus": "16+", "use_spot": True, "ports": [8080]},
+        "num_nodes": 2,
+        "envs": {"MODEL": "llama", "EPOCHS": "3", "EMPTY": ""},
+        "file_mounts": {"/data": "s3://bucket/data", "~/code": "./src"},
+        "setup": "pip install -r requirements.txt\nnvidia-smi\n",
+        "run": "torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it\n",
+    }
+    TEXT = """\
 name: train
 resources:
   accelerators: A100:8  # or H100
@@ -71,41 +77,30 @@ run: |
   torchrun --nproc_per_node 8 train.py --model $MODEL # the whole of it
 """
 
+    def __init__(self, log: str) -> None:
+        self.log = log
+
+    def task_schema(self) -> Any:
+        try:
+            from sky.utils import schemas
+        except ImportError:
+            # Only what is measured needs it.
+            return None
+        return schemas.get_task_schema()
+
 
 def workloads(log: str = "") -> list[Workload]:
     """The calls; ``log`` is a file of `LOG`."""
+    import cases
+
+    material = Material(log)
     return [
-        Workload(COMMON, "base36_encode", "an md5", ("d41d8cd98f00b204e9800998ecf8427e",)),
-        Workload(COMMON, "format_float", "1.0", (1.0,)),
-        Workload(COMMON, "format_float", "3.14159", (3.14159,)),
-        Workload(COMMON, "format_float", "an int", (7,)),
-        Workload(COMMON, "format_float", "a declined one", ("1.0",)),
-        Workload(COMMON, "truncate_long_string", "short", ("a short string",)),
-        Workload(COMMON, "truncate_long_string", "long", (SENTENCE,)),
-        Workload(COMMON, "truncate_long_string", "middle", (SENTENCE, 60, True)),
-        Workload(COMMON, "read_last_n_lines", "10 lines", (log, 10)),
-        Workload(COMMON, "hash_file", "8 KiB, md5", (log, "md5")),
-        Workload(COMMON, "get_mem_size_gb", "", ()),
-        Workload(SUBPROCESS, "get_parallel_threads", "", ()),
-        Workload(YAML, "dump_yaml_str", "a task", (TASK,)),
-        Workload(YAML, "check_no_duplicate_keys", "a task", (TEXT,)),
-        Workload(YAML, "safe_load", "a task", (TEXT,)),
-        Workload(COMMON, "validate_schema", "a task", (TASK, _schema())),
-        Workload(COMMON, "is_valid_user_hash", "", ("a1b2c3d4",)),
-        Workload(COMMON, "make_cluster_name_on_cloud", "", ("a.training_run", 10, False)),
-        Workload(COMMON, "check_cluster_name_is_valid", "", ("dev-1",)),
-        Workload(COMMON, "remove_color", "a plain line", (SENTENCE,)),
-        Workload(COMMON, "_redact_secrets_values", "a launch", (ARGV,)),
+        Workload(module.__name__.rpartition(".")[2], each.name, what, arguments)
+        for module in cases.MODULES
+        for each in module.CASES
+        if each.hot is not None
+        for what, arguments in each.hot(material).items()
     ]
-
-
-def _schema() -> Any:
-    try:
-        from sky.utils import schemas
-    except ImportError:
-        # Only what is measured needs it.
-        return None
-    return schemas.get_task_schema()
 
 
 def measured_process(folder: str) -> None:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 os.environ.setdefault("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
 os.environ.setdefault("SKYPILOT_USER_ID", "0123abcd")
 
-import fault_calls
+import samples
 
 import sky_rs_patch
 
@@ -84,7 +84,7 @@ def measure(calls):
     """Yields what was done, how often, and what stayed."""
     with tempfile.TemporaryDirectory() as directory:
         arguments = {
-            **fault_calls.calls(Path(directory)),
+            **samples.calls(Path(directory)),
             "sky.utils.rust_fallback.is_process_alive": (os.getpid(),),
             "sky.utils.rust_fallback.estimate_fd_for_directory": (directory,),
         }
@@ -92,7 +92,7 @@ def measure(calls):
         gc.freeze()
         sky_rs_patch.enable()
         for target, given in arguments.items():
-            proxy = fault_calls.function(target)
+            proxy = samples.function(target)
             served = proxy._self_route.counts()[0]
             yield target, calls, grown(lambda: proxy(*given), calls)  # noqa: B023
             assert proxy._self_route.counts()[0] - served >= calls, f"{target} declined"

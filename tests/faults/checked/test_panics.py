@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
-import fault_calls
+import samples
 from support import run_python
 
 import sky_rs_patch
@@ -40,21 +40,21 @@ def no_fault_is_left():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_within_a_native_function(target, kind, home, capfd):
-    arguments = fault_calls.calls(home).get(target)
+    arguments = samples.calls(home).get(target)
     if arguments is None:
         assert target.endswith((".is_process_alive", "common_utils.dump_yaml_str"))
         return
     with sky_rs_patch.enabled():
-        proxy = fault_calls.function(target)
+        proxy = samples.function(target)
         proxy(*arguments)
-        expected = fault_calls.plain(proxy.__wrapped__(*arguments))
+        expected = samples.plain(proxy.__wrapped__(*arguments))
         before = sky_rs_patch.status()["routes"][target]
         served = before["calls"]["rust"]
         kept = [argument for argument in arguments if isinstance(argument, (str, list, dict))]
         references = [sys.getrefcount(argument) for argument in kept]
-        _native.inject_fault(f"{kind}:{fault_calls.native_of(target)}")
+        _native.inject_fault(f"{kind}:{samples.native_of(target)}")
         for _ in range(3):
-            assert fault_calls.plain(proxy(*arguments)) == expected
+            assert samples.plain(proxy(*arguments)) == expected
         _native.inject_fault(None)
         assert [sys.getrefcount(argument) for argument in kept] == references
         after = sky_rs_patch.status()["routes"][target]
@@ -62,7 +62,7 @@ def test_within_a_native_function(target, kind, home, capfd):
         assert after["calls"]["python"] - before["calls"]["python"] == 3
         assert after["calls"]["rust"] == served
         # And it goes on as if nothing had happened.
-        assert fault_calls.plain(proxy(*arguments)) == expected
+        assert samples.plain(proxy(*arguments)) == expected
         assert sky_rs_patch.status()["routes"][target]["calls"]["rust"] == served + 1
     assert capfd.readouterr().err == ""
 
@@ -70,7 +70,7 @@ def test_within_a_native_function(target, kind, home, capfd):
 def test_what_panicked_is_in_the_status(home):
     with sky_rs_patch.enabled():
         _native.inject_fault("before:base36_encode")
-        assert fault_calls.function("sky.utils.common_utils.base36_encode")("ff") == "73"
+        assert samples.function("sky.utils.common_utils.base36_encode")("ff") == "73"
         panics = sky_rs_patch.status()["extension"]["panics"]
     assert any("rust/" in panic or "faults.rs" in panic for panic in panics)
     assert len(panics) <= 8
@@ -79,14 +79,14 @@ def test_what_panicked_is_in_the_status(home):
 def test_while_the_guards_are_settled(capfd):
     """Not within a native function: the call goes to the original all the same."""
     target = "sky.utils.common_utils.base36_encode"
-    fault_calls.function(target)
+    samples.function(target)
     sky_rs_patch.register(target, lambda text: "candidate", replace=True)
     try:
         _native.inject_fault("guards:derived")
         with sky_rs_patch.enabled():
             before = sky_rs_patch.status()["routes"][target]["calls"]
             for _ in range(3):
-                assert fault_calls.function(target)("ff") == "73"
+                assert samples.function(target)("ff") == "73"
             after = sky_rs_patch.status()["routes"][target]
             assert after["calls"]["python"] == before["python"] + 3
             assert after["calls"]["rust"] == before["rust"]

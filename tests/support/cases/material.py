@@ -1,19 +1,18 @@
-"""Calls of each route that Rust answers, for `guard_cases`: together they reach what it reads."""
+"""What the calls for `guard_cases` are made of: files, ports, processes, and the routes ready."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import importlib
-import logging
 import os
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import applicability
-from differential import COMMON, Call, Fresh, call, enable, environment, scratch
+from one_call import Call, Fresh, environment, scratch
 
 import sky_rs_patch
 from sky_rs_patch import _testing
@@ -110,7 +109,7 @@ def user_hash(content: bytes) -> Fresh:
     return Fresh(f"user_hash({content!r})", lambda _: put())
 
 
-def _with_environment(**variables: str) -> Call:
+def with_environment(**variables: str) -> Call:
     return Call(around=(environment(**variables),))
 
 
@@ -130,7 +129,7 @@ def _schema(_: Any) -> Any:
     return schemas.get_task_schema()
 
 
-def _validate() -> tuple[Call, ...]:
+def validations() -> tuple[Call, ...]:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -155,61 +154,6 @@ def _validate() -> tuple[Call, ...]:
     )
 
 
-#: By the name of the function; made when they are needed.
-SCENARIOS: dict[str, Callable[[], tuple[Call, ...]]] = {
-    "read_last_n_lines": lambda: (call(log_file(), 3), call(log_file(), 0)),
-    "hash_file": lambda: (call(log_file(), "sha256"), call(log_file(), "sha3_256")),
-    "find_free_port": lambda: (
-        call(busy_port() + 1),
-        Call((busy_port(),), log_level=logging.INFO),
-    ),
-    "base36_encode": lambda: (call("deadbeef"), call("0")),
-    "format_float": lambda: (call(3.14159), call(2.0), call(7), call(float("nan"))),
-    "truncate_long_string": lambda: (
-        call("some words of a long description " * 3),
-        call("some words of a long description " * 3, 30, truncate_middle=True)
-        if sky_at_least(10)
-        else call("some words of a long description " * 3, 30),
-        call("short"),
-    ),
-    "get_cpu_count": lambda: (call(), _with_environment(SKYPILOT_POD_CPU_CORE_LIMIT="2.5")),
-    "get_mem_size_gb": lambda: (call(), _with_environment(SKYPILOT_POD_MEMORY_GB_LIMIT="2.5")),
-    "get_parallel_threads": lambda: (call("kubernetes"), call()),
-    "get_max_workers_for_file_mounts": lambda: (
-        Call(({"/remote": mount()},), log_level=logging.INFO),
-    ),
-    "is_process_alive": lambda: (call(os.getpid()), call(2**22 + 1)),
-    "dump_yaml_str": lambda: (call(CONFIG), call([CONFIG, {"a": CONFIG["on"]}])),
-    "check_no_duplicate_keys": lambda: (call(TEXT),),
-    "safe_load": lambda: (call(TEXT),),
-    "read_yaml_str": lambda: (call(TEXT), call("")),
-    "read_yaml_all_str": lambda: (call(f"{TEXT}---\na: 1\n"),),
-    "validate_schema": _validate,
-    "is_valid_user_hash": lambda: (call("abc-123"), call("-"), call(None)),
-    "get_user_hash": lambda: (
-        Call(around=(environment(SKYPILOT_USER_ID="abc123"), user_hash(b"def456"))),
-        Call(around=(environment(SKYPILOT_USER_ID=None), user_hash(b"def456\n"))),
-    ),
-    "make_cluster_name_on_cloud": lambda: (
-        Call(
-            ("My_cluster.with-a-long-name",),
-            around=(environment(SKYPILOT_USER_ID=None), user_hash(b"def456\n")),
-            log_level=logging.INFO,
-        ),
-        Call(("short",), {"max_length": 35}, (environment(SKYPILOT_USER_ID="abc123"),)),
-    ),
-    "check_cluster_name_is_valid": lambda: (call("my-cluster.1"), call(None)),
-    "is_valid_env_var": lambda: (call("HF_TOKEN"), call("1_TOKEN")),
-    "remove_color": lambda: (call("\x1b[31mred\x1b[0m text"), call("plain")),
-    "_redact_secrets_values": lambda: (
-        call(["sky", "launch", "--secret", "A=b", "--secret=C=d", "--env", "E=f"]),
-    ),
-    "_safe_children": lambda: (call(process_of(leader())),),
-    "release_memory": lambda: (call(),),
-    "estimate_fd_for_directory": lambda: (call(mount()),),
-}
-
-
 def sky_at_least(minor: int) -> bool:
     """Whether SkyPilot is of release 0.MINOR or later."""
     return applicability.release() >= (0, minor)
@@ -218,6 +162,8 @@ def sky_at_least(minor: int) -> bool:
 @contextlib.contextmanager
 def ready() -> Iterator[list[str]]:
     """Routes are on, opt-in ones included; gives the targets that this SkyPilot has."""
+    from differential import COMMON, enable
+
     sky_rs_patch.disable()
     common = importlib.import_module(COMMON)
     # Proxies that tests before this one have left know another file.

@@ -188,13 +188,12 @@ def _in_folder(path: Path) -> Skypilot:
 
 def _of_files(files: dict[str, bytes], path: Path) -> Skypilot:
     """What is in an archive; the names in an sdist begin with a folder of its own."""
-    # A SkyPilot that is packed deeper is some other package's.
-    for name in files:
-        if name.endswith("sky/__init__.py") and name.count("/") <= 2:
-            root = name[: -len("sky/__init__.py")]
-            inner = {key[len(root) :]: files[key] for key in files if key.startswith(root)}
-            return Skypilot(inner.__getitem__, list(inner), str(path))
-    raise NoSkypilot(f"there is no folder sky, with an __init__.py, in {path}")
+    found = (re.fullmatch(r"((?:[^/]+/)?)sky/__init__\.py", name) for name in files)
+    root = min((match[1] for match in found if match), key=len, default=None)
+    if root is None:
+        raise NoSkypilot(f"there is no folder sky, with an __init__.py, in {path}")
+    inner = {name[len(root) :]: files[name] for name in files if name.startswith(root)}
+    return Skypilot(inner.__getitem__, list(inner), str(path))
 
 
 def _fetched(version: str) -> Skypilot:

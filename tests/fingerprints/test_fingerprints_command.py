@@ -311,12 +311,20 @@ def run_main(*arguments):
     return importlib.import_module("sky_rs_patch.__main__").main(["fingerprints", *arguments])
 
 
+#: Before SkyPilot itself in an archive, and none of them is it.
+DECOYS = [
+    f"{folder}/__init__.py" for folder in ("sky/mysky", "sky/sky", "sky/a/sky", "mysky", "a/b/sky")
+]
+
+
 def wheel(site, folder, version):
     """A wheel of the copy, as pip wants one."""
     folder.mkdir(exist_ok=True)
     path = folder / f"skypilot-{version}-py3-none-any.whl"
     about = f"skypilot-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
+        for decoy in DECOYS:
+            archive.writestr(decoy, "")
         for file in site.glob("sky/**/*.py"):
             archive.write(file, file.relative_to(site))
         archive.writestr(
@@ -329,10 +337,11 @@ def wheel(site, folder, version):
 
 
 def sdist(site, folder, version):
-    """An sdist of the copy, with a test folder that has a sky in it, too."""
+    """An sdist of the copy."""
     path = folder / f"skypilot-{version}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        archive.add(site / "sky", f"skypilot-{version}/tests/data/sky")
+        for decoy in DECOYS:
+            archive.addfile(tarfile.TarInfo(f"skypilot-{version}/{decoy}"))
         archive.add(site / "sky", f"skypilot-{version}/sky")
     return path
 

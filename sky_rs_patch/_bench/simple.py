@@ -10,6 +10,7 @@ from typing import Callable
 from sky_rs_patch._bench import timing
 from sky_rs_patch._bench.corpus import Corpus
 from sky_rs_patch._bench.workloads import WORKLOADS
+from sky_rs_patch._routes.registry import registry
 
 HEADER = f"{'function':<32}{'workload':<22}{'original':>10}{'routed':>10}{'ratio':>9}"
 _SECONDS = 0.02
@@ -35,7 +36,8 @@ def run(tell: Callable[[str], None]) -> None:
         for workload in WORKLOADS:
             with timing.variables(workload.environment):
                 found = timing.find(workload.function)
-                if found is None:
+                # A workload may come before its route.
+                if found is None or registry.get(found.target) is None:
                     continue
                 if found.proxy is None:
                     tell(f"{workload.function:<32}{workload.what:<22}  no route: {found.why}")

@@ -183,6 +183,10 @@ def traced():
     sys.settrace(before)
 
 
+def nothing_to_guard():
+    return extension.load().module.GuardBuilder()
+
+
 def new_route(resolver):
     def original(number):
         return number
@@ -191,7 +195,7 @@ def new_route(resolver):
 
 
 def test_while_a_debugger_is_there_the_original_runs(traced):
-    route = new_route(lambda: ([], [], (), None))
+    route = new_route(nothing_to_guard)
     debugger = type("Debugger", (Tracer,), {"__module__": "bdb"})()
     traced(debugger.trace)
     during = [route(1), route(1)]
@@ -203,7 +207,7 @@ def test_while_a_debugger_is_there_the_original_runs(traced):
 
 
 def test_other_tracers_change_nothing(traced):
-    route = new_route(lambda: ([], [], (), None))
+    route = new_route(nothing_to_guard)
     tracer = Tracer()
     traced(tracer.trace)
     during = route(1)
@@ -237,7 +241,7 @@ def test_a_resolver_may_trace_on_its_own_account(traced):
 
     def resolver():
         sys.settrace(tracer.trace)
-        return ([], [], (), None)
+        return nothing_to_guard()
 
     assert new_route(resolver)(1) == 2
     traced(None)
@@ -262,7 +266,7 @@ def test_other_threads_are_traced_meanwhile(traced):
     def resolver():
         go.set()
         assert done.wait(30)
-        return ([], [], (), None)
+        return nothing_to_guard()
 
     assert new_route(resolver)(1) == 2
     thread.join()

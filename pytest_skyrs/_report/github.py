@@ -59,7 +59,12 @@ def _escape(text: str, *, in_property: bool) -> str:
 def step_summary(parent: Parent, rows: list[dict[str, Any]]) -> str:
     """Markdown: counts, then the tests by name."""
     results = parent.results
-    lines = ["## skyrs: python and rust", "", f"`{_results.closing_line(results, None)}`", ""]
+    lines = [
+        "## skyrs: python and rust",
+        "",
+        f"`{_results.closing_line(results, parent.stopped)}`",
+        "",
+    ]
     lines += ["| verdict | tests |", "|---|---:|"]
     lines += [
         f"| {verdict} | {results.counts[verdict]} |"

@@ -64,6 +64,7 @@ def parent(*rows, terminal=None, problems=(), fail_on=(verdicts.DIVERGED, verdic
         ),
         results=results,
         problems=list(problems),
+        stopped=None,
     )
 
 

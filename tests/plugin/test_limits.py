@@ -32,6 +32,8 @@ def test_it():
 def test_after():
     assert small.double(3) == 6
 """
+#: Their like are tried in `make test`.
+SLOW = pytest.mark.slow
 NAMES = [f"test_it.py::test_{name}" for name in ("before", "it", "after")]
 
 
@@ -57,7 +59,7 @@ def run(folder, *options):
 # Time.
 
 
-@pytest.mark.parametrize("backend", ["python", "rust"])
+@pytest.mark.parametrize("backend", [pytest.param("python", marks=SLOW), "rust"])
 def test_a_time_limit(tmp_path, backend):
     start = time.monotonic()
     done = run(stuck(tmp_path, backend), "--skyrs-timeout=8")
@@ -74,6 +76,7 @@ def test_a_time_limit(tmp_path, backend):
         assert done.verdicts == {NAMES[0]: "not-compared"}
 
 
+@SLOW
 def test_a_time_limit_that_is_not_reached(tmp_path):
     done = run(suite(tmp_path, "pass"), "--skyrs-timeout=300")
     assert done.code == 0, done.output
@@ -87,7 +90,11 @@ def test_a_time_limit_needs_a_double_run(tmp_path):
     assert "--skyrs-timeout needs --skyrs-both" in done.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=SLOW)],
+    ids=lambda number: number.name,
+)
 def test_a_signal_to_the_session(tmp_path, number):
     folder = stuck(tmp_path, "rust")
     with Process(folder) as process:
@@ -127,7 +134,7 @@ def test_a_test_that_breaks_the_double_run(tmp_path, body, code, said):
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("folder", ["ARM", "ARM.parent"])
+@pytest.mark.parametrize("folder", [pytest.param("ARM", marks=SLOW), "ARM.parent"])
 def test_a_test_that_removes_folders(tmp_path, folder):
     """Plain pytest doesn't mind, and what is compared doesn't depend on them."""
     done = run(suite(tmp_path, f"shutil.rmtree({folder})"))
@@ -150,7 +157,13 @@ HIDING = {
 }
 
 
-@pytest.mark.parametrize("conftest", HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        pytest.param(text, id=name, marks=() if name == "os._exit in finish" else SLOW)
+        for name, text in HIDING.items()
+    ],
+)
 def test_a_hook_that_would_hide_a_difference(tmp_path, conftest):
     done = run(suite(tmp_path, DIFFERS, conftest))
     assert done.code == 1, done.output
@@ -159,35 +172,31 @@ def test_a_hook_that_would_hide_a_difference(tmp_path, conftest):
 
 # Ends that differ.
 
+ON_RUST = {
+    "exit status": "def pytest_sessionfinish(session):\n"
+    "    if BACKEND == 'rust':\n        session.exitstatus = 3\n",
+    "os._exit(0) in finish": "def pytest_sessionfinish(session):\n"
+    "    if BACKEND == 'rust':\n        os._exit(0)\n",
+    "at exit": "import atexit\n\nif BACKEND == 'rust' and 'SKYRS_ARM_FOLDER' in os.environ:\n"
+    "    atexit.register(os._exit, 6)\n",
+}
+
 
 @pytest.mark.parametrize(
-    ("body", "conftest"),
+    "conftest",
     [
-        (
-            "pass",
-            "\ndef pytest_sessionfinish(session):\n"
-            "    if BACKEND == 'rust':\n        session.exitstatus = 3\n",
-        ),
-        (
-            "pass",
-            "import atexit\nif BACKEND == 'rust' and 'SKYRS_ARM_FOLDER' in os.environ:\n"
-            "    atexit.register(os._exit, 6)\n",
-        ),
-        (
-            "pass",
-            "\ndef pytest_sessionfinish(session):\n"
-            "    if BACKEND == 'rust':\n        os._exit(0)\n",
-        ),
+        pytest.param(text, id=name, marks=SLOW if name == "at exit" else ())
+        for name, text in ON_RUST.items()
     ],
-    ids=["exit status", "at exit", "os._exit(0) in finish"],
 )
-def test_the_rust_arm_alone_ends_otherwise(tmp_path, body, conftest):
-    done = run(suite(tmp_path, body, conftest))
+def test_the_rust_arm_alone_ends_otherwise(tmp_path, conftest):
+    done = run(suite(tmp_path, "pass", conftest))
     assert done.code == 1
     assert "the arms ended differently: the python arm ended with exit code 0; " in done.output
     assert set(done.verdicts.values()) == {"same"}
 
 
+@SLOW
 def test_the_rust_arm_alone_is_stopped(tmp_path):
     done = run(suite(tmp_path, "if BACKEND == 'rust':\n        os._exit(0)"))
     assert done.code == 1

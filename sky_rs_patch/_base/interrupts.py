@@ -1,4 +1,4 @@
-"""What an exception of code that we have called means."""
+"""Classification of exceptions: errors, or interrupts that must propagate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _HAS_VARARGS = 4
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether an exception says that something failed, rather than that somebody wants to stop.
+    """True for ordinary errors, False for interrupts and signal handlers' exceptions.
 
     Ctrl-C is no ``Exception``; nor is that for a panic in an extension of PyO3's, which is a
     failure. What a signal's handler raises, a ``TimeoutError`` for instance, is for the caller,

@@ -1,4 +1,4 @@
-"""What originals read, as it was when the first module of SkyPilot was wrapped.
+"""Baseline of what originals read: modules as they were when SkyPilot's first one was wrapped.
 
 A route's guards are derived at its first call. What was replaced before that is told from what
 is genuine by where it comes from, and that leaves gaps: a method that is gone, a constant with
@@ -28,7 +28,7 @@ MODULES = (
     *("jsonschema._utils", "jsonschema.exceptions", "jsonschema.validators", "referencing._core"),
 )
 _MISSING = object()
-#: What a class gets when somebody asks for its annotations, and it has none (CPython 3.10 on).
+#: Names that CPython (from 3.10 on) adds to a class without annotations when they are read.
 _MADE_WHEN_ASKED = frozenset({"__annotations__", "__annotations_cache__", "__annotate_func__"})
 _HEAP_TYPE = 1 << 9
 #: From CPython 3.10 on; from 3.12 on `itertools.count` is such a type, and on the heap.
@@ -38,7 +38,7 @@ _HOLDERS = frozenset({staticmethod, classmethod, property})
 
 
 class Snapshot:
-    """What modules, their classes and their functions were like."""
+    """Contents of modules, their classes and their functions at one time."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         #: By the identity of a module's namespace, which is kept alive: it, and what was in it.
@@ -48,7 +48,11 @@ class Snapshot:
         self.add(names)
 
     def add(self, names: Iterable[str]) -> None:
-        """Remembers those of the modules that have been imported, and weren't known yet."""
+        """Records modules that have been imported and aren't recorded yet.
+
+        Args:
+            names: of the modules.
+        """
         for name in names:
             namespace = getattr(sys.modules.get(name), "__dict__", None)
             if namespace is not None and id(namespace) not in self._modules:
@@ -75,7 +79,7 @@ class Snapshot:
         self._functions.update(zip(functions, map(_parts, functions)))
 
     def class_changed(self, cls: type, but: frozenset[str] = frozenset()) -> str | None:
-        """The name of an attribute that has come, gone or changed; ``None`` if there is none.
+        """Name of an attribute that was added, removed or replaced, or ``None``.
 
         Args:
             cls: the class.
@@ -94,12 +98,12 @@ class Snapshot:
         return None
 
     def function_changed(self, function: FunctionType) -> bool:
-        """Whether it has other code or defaults now."""
+        """Whether a function has other code or defaults than were recorded."""
         known = self._functions.get(function)
         return known is not None and not all(map(operator.is_, known, _parts(function)))
 
     def value_changed(self, namespace: dict[str, Any], name: str, value: object = _MISSING) -> bool:
-        """Whether a module's namespace had another object under a name; or has it no longer.
+        """Whether a module's name led to another object when recorded, or is gone.
 
         Data may change; constants, which are written in capitals, may not.
         """
@@ -115,7 +119,7 @@ def can_change(cls: type) -> bool:
 
 
 def functions_of(value: Any) -> list[FunctionType]:
-    """The functions of a class's attribute: a method of any kind, or a property; decorated ones."""
+    """Functions in a class's attribute: of any kind of method or a property, and decorated ones."""
     kind = type(value)
     if kind in (staticmethod, classmethod):
         value = value.__func__
@@ -130,5 +134,5 @@ def functions_of(value: Any) -> list[FunctionType]:
 
 _parts = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
-#: What the engine has it remember when it wraps a module of SkyPilot.
+#: What the installer recorded before it wrapped the first module of SkyPilot.
 PRISTINE = Snapshot()

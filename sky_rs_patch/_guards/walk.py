@@ -60,11 +60,11 @@ _MADE_ANEW = frozenset(
 
 
 class Suspect(Exception):
-    """Something that the original reads has been replaced; the message names it."""
+    """Something that the original reads was replaced; the message names it."""
 
 
 class Walk:
-    """A walk through what an original reads; ``examine`` of a route may take it further."""
+    """Walk through what an original reads; a route's ``examine`` may take it further."""
 
     def __init__(
         self, guards: GuardBuilder, followed: frozenset[str], unread: frozenset[str], package: str

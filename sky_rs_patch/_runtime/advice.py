@@ -1,4 +1,4 @@
-"""Why a route isn't served, and what would help: the table behind the status and the docs.
+"""Advice on each reason for which a route isn't served: the table behind the status and the docs.
 
 ``docs/reference.md`` shows it; a test holds both against the reasons that the code can give.
 """

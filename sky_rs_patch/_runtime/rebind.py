@@ -1,4 +1,4 @@
-"""Copies of a function that modules took with ``from … import`` before it was replaced."""
+"""Rebinding of names that modules took with ``from … import`` before a function was replaced."""
 
 from __future__ import annotations
 

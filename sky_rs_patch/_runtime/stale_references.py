@@ -1,4 +1,4 @@
-"""Who still holds an original: default arguments, closures, partials, registries and the like.
+"""Search for references to an original: default arguments, closures, partials, registries.
 
 Names in modules are bound anew when a proxy is put in place (`_copies`). What was kept elsewhere
 before that stays the original: its answers are right, only not quicker, and nothing of it is

@@ -1,4 +1,4 @@
-"""What is routed, and what it has served: as a dictionary and as a table."""
+"""Status of the process: its routes and what they have served, as a dictionary and a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-//! `sky_rs_patch._native.scan_code`: reading a code object, for the guards.
+//! Bytecode scanner for the guards: `sky_rs_patch._native.scan_code`.
 
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;

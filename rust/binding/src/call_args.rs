@@ -1,4 +1,4 @@
-//! One call's arguments, bound to the parameters of the original.
+//! Arguments of one call: the vectorcall protocol's, bound to the parameters of the original.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};

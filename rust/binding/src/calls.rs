@@ -1,4 +1,4 @@
-//! Calls that may run Python code, from which a thread may not come back.
+//! Calls of Python code, safe against a thread that ends within them.
 //!
 //! Up to CPython 3.13 a daemon thread that wants the GIL when the interpreter has begun to end is
 //! ended by `pthread_exit`, which unwinds its stack. Rust frames don't let that pass: the process

@@ -1,4 +1,4 @@
-//! Calls by backend and declines by reason, without a lock.
+//! Counters of calls by backend and of declines by reason, without a lock.
 
 use std::cell::Cell;
 use std::ptr::NonNull;

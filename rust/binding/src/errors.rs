@@ -1,4 +1,4 @@
-//! What an exception of code that was called means.
+//! Classification of exceptions: errors, or interrupts that must propagate.
 
 use pyo3::exceptions::PyException;
 use pyo3::intern;
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::calls;
 
-/// Whether it says that something failed, rather than that somebody wants to stop: see
+/// True for ordinary errors, false for interrupts and the exceptions of signal handlers: see
 /// `sky_rs_patch._base.interrupts`.
 #[cold]
 pub(crate) fn is_failure(py: Python<'_>, error: &PyErr) -> bool {

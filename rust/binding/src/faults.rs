@@ -1,4 +1,5 @@
-//! Panics on purpose, for tests: the feature `fault-injection`, which no released wheel has.
+//! Fault injection for tests: panics on purpose, with the feature `fault-injection`, which no
+//! released wheel has.
 
 #[cfg(feature = "fault-injection")]
 mod injected {

@@ -1,5 +1,5 @@
-//! Setting long-lived objects aside from the garbage collector, without keeping them from anybody
-//! else's full collection.
+//! `Freezer`: `gc.freeze` for long-lived objects, undone for every full collection that other code
+//! asks for.
 //!
 //! A frozen object is invisible to every collection, also to those that other code asks for. The
 //! freezer stands in `gc.callbacks` and unfreezes before any full collection that isn't its own.
@@ -41,7 +41,7 @@ pub(crate) struct Freezer {
     markers: GilBound<RefCell<Option<Markers>>>,
     /// The collection that starts next is this freezer's own.
     own: GilBound<Cell<bool>>,
-    /// What somebody else has done meanwhile.
+    /// What other code has done meanwhile.
     meddling: GilBound<Cell<Option<&'static str>>>,
 }
 
@@ -49,7 +49,7 @@ impl Freezer {
     /// Looks at the objects that aren't frozen: how many, and what they say of others.
     ///
     /// The list of them must be gone before any other thread may run: CPython can't resize a
-    /// tuple that it is still making when somebody else refers to it.
+    /// tuple that it is still making when another thread refers to it.
     fn look(&self, py: Python<'_>) -> PyResult<usize> {
         let objects = calls::call(self.functions.get_objects.bind(py), [])?.cast_into::<PyList>()?;
         if let Some(markers) = &*self.markers.get(py).borrow() {
@@ -98,7 +98,7 @@ impl Freezer {
         self.markers.get(py).borrow().is_some()
     }
 
-    /// What somebody else was last seen to have done, or `None`.
+    /// What other code was last seen to have done, or `None`.
     #[getter]
     fn meddling(&self, py: Python<'_>) -> Option<&'static str> {
         self.meddling.get(py).get()

@@ -1,4 +1,4 @@
-//! Data that the GIL protects.
+//! Containers for data that the GIL protects.
 
 use pyo3::{Python, ffi};
 

@@ -35,10 +35,10 @@ struct Frozen {
     label: Py<PyString>,
 }
 
-/// What a class gets in its namespace when somebody asks for its annotations, and it has none.
+/// Names that CPython adds to a class without annotations when its annotations are read.
 const MADE_WHEN_ASKED: [&str; 3] = ["__annotations__", "__annotations_cache__", "__annotate_func__"];
 
-/// How many names a namespace has, but for those.
+/// The number of names in a namespace, but for those.
 fn lasting(namespace: &Bound<'_, PyDict>) -> usize {
     let made = MADE_WHEN_ASKED.iter().filter(|&&name| namespace.contains(name).unwrap_or(false)).count();
     namespace.len() - made

@@ -1,4 +1,4 @@
-//! What panicked: kept for the status rather than written to somebody's standard error.
+//! Containment of panics: each becomes a decline, and its message is kept for the status.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! The object that stands in the module: a native subtype of `wrapt.FunctionWrapper`.
+//! Proxy type that stands in for a function: a native subtype of `wrapt.FunctionWrapper`.
 //!
 //! To everybody else it is the wrapt proxy that it derives from (`__wrapped__`, `__name__`,
 //! `inspect.signature`). A call doesn't pass through wrapt: the type has its own vectorcall, which

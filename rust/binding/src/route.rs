@@ -1,4 +1,4 @@
-//! Routes: an original, the native function or candidate that may answer for it, and the decision
+//! Route: an original, the native function or candidate that may answer for it, and the decision
 //! that every call goes through.
 
 use std::cell::{Cell, RefCell};
@@ -274,7 +274,7 @@ impl Route {
     /// As `look_closer`.
     fn resolve_guards(&self, py: Python<'_>) -> NativeResult<()> {
         let guards = self.guards.get(py);
-        // Another thread, or an outer call, is at it.
+        // Another thread, or an outer call, resolves or checks them.
         let Ok(mut inside) = guards.try_borrow_mut() else { return Err(Decline::Guard) };
         if let Some(resolver) = inside.begin_resolve(py) {
             drop(inside);

@@ -1,4 +1,4 @@
-//! The live switch: `SKYPILOT_USE_RUST`, read where `os.environ` keeps it.
+//! Live switch `SKYPILOT_USE_RUST`, read from the dictionary behind `os.environ`.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! Reading and making `str` objects without a detour through UTF-8.
+//! Access to `str` objects by code units, without a detour through UTF-8.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

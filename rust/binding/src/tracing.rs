@@ -1,5 +1,4 @@
-//! What traces a thread: out of the way while Python code of our own runs, and whether a debugger
-//! is among it.
+//! Suspension of tracing functions while Python code of our own runs, and detection of debuggers.
 
 use std::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! Hexadecimal to base 36, as `base36_encode(hex_str)` does it with `int(hex_str, 16)`.
+//! Conversion from hexadecimal to base 36, as `base36_encode(hex_str)` does it with `int(hex_str, 16)`.
 
 use crate::{Decline, NativeResult};
 

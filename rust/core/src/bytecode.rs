@@ -1,4 +1,4 @@
-//! Which names a code object's instructions load, take as attributes, and assign.
+//! Scanner of bytecode: the names that instructions load, take as attributes, and assign.
 //!
 //! `sky_rs_patch/_binding/bytecode.py` knows what the opcodes of its interpreter are called; here they
 //! are what its table says of them.

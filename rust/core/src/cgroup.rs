@@ -1,4 +1,4 @@
-//! Limits that control groups set, read where `SkyPilot` reads them.
+//! Limits of control groups, read where `SkyPilot` reads them.
 
 use std::ffi::CStr;
 

@@ -1,4 +1,4 @@
-//! `make_cluster_name_on_cloud`.
+//! Names of clusters on a cloud, for `make_cluster_name_on_cloud`.
 
 use crate::{Decline, NativeResult, base36, md5};
 

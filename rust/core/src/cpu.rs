@@ -1,4 +1,4 @@
-//! How many processors there are.
+//! Numbers of processors: usable, online, possible.
 
 use std::ffi::CStr;
 

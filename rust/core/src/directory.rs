@@ -1,4 +1,4 @@
-//! How many entries a directory has.
+//! Number of entries of a directory.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! Files read without the layers of Python's `open()`.
+//! Reads of regular files, without the layers of Python's `open()`.
 
 use std::ffi::CStr;
 use std::io::IoSliceMut;

@@ -1,5 +1,6 @@
-//! MD5 (RFC 1321) of short texts: a digest by way of hashlib takes longer than all the rest of
-//! what needs one.
+//! MD5 (RFC 1321) of short texts.
+//!
+//! A digest by way of hashlib takes longer than all the rest of what needs one.
 
 /// The digest.
 pub fn digest(message: &[u8]) -> [u8; 16] {

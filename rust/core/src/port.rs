@@ -1,4 +1,4 @@
-//! The first free TCP port.
+//! Search for the first free TCP port.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

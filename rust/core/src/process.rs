@@ -1,4 +1,4 @@
-//! Whether a process exists, in psutil's sense.
+//! Existence of a process, in psutil's sense.
 
 use std::io::Write as _;
 

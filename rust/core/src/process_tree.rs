@@ -1,4 +1,4 @@
-//! Who is whose parent: all of `/proc`, as psutil takes it in before it looks for children.
+//! Process tree: the parents of all processes, as psutil reads them before it looks for children.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;

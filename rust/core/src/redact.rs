@@ -1,4 +1,4 @@
-//! What `remove_color` and `_redact_secrets_values` take out of a text.
+//! Search for what `remove_color` and `_redact_secrets_values` take out of a text.
 
 /// A code unit of a `str`.
 pub trait Unit: Copy + PartialEq + From<u8> {

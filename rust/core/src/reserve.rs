@@ -1,4 +1,4 @@
-//! Asking for memory before it is needed.
+//! Memory checks before large allocations.
 //!
 //! Where Python raises `MemoryError`, Rust's collections end the process. What grows with its input
 //! therefore asks first, for about as much as it will take; the original then says what is wrong.

@@ -1,4 +1,4 @@
-//! Where `truncate_long_string` cuts a string.
+//! Cutting points of `truncate_long_string`.
 
 /// Which parts of a string remain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

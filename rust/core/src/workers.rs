@@ -1,4 +1,4 @@
-//! How many workers may copy file mounts at once.
+//! Number of workers that may copy file mounts at once.
 
 use rustix::process::{Resource, getrlimit};
 

@@ -1,4 +1,4 @@
-//! What a loader builds, as a list.
+//! Recorder of the events of a loader.
 
 use sky_rs_core::NativeResult;
 use sky_rs_core::yaml_dump::{Document, Stream, Text};

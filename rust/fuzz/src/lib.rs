@@ -1,4 +1,4 @@
-//! What several fuzz targets need: values, and texts in every width in which CPython keeps them.
+//! Inputs shared by fuzz targets: values, and texts in every width in which CPython keeps them.
 
 pub mod events;
 pub mod value;

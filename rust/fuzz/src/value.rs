@@ -1,4 +1,4 @@
-//! Values of schemas and instances.
+//! Arbitrary values of schemas and instances.
 
 use arbitrary::{Arbitrary, Unstructured};
 use sky_rs_core::schema::value::{List, Object, Text, Value, View};

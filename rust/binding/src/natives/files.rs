@@ -1,4 +1,4 @@
-//! `read_last_n_lines`, `hash_file` and `estimate_fd_for_directory`.
+//! Natives that read files: `read_last_n_lines`, `hash_file`, `estimate_fd_for_directory`.
 
 use std::ffi::{CStr, CString};
 

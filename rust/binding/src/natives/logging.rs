@@ -1,4 +1,4 @@
-//! Whether a log record of the original would be seen by anybody.
+//! Check that a log record of the original would reach no handler.
 
 use pyo3::intern;
 use pyo3::prelude::*;

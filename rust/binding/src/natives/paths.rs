@@ -1,4 +1,4 @@
-//! Paths as the operating system takes them.
+//! Conversion of path arguments to what the operating system takes.
 
 use std::ffi::CString;
 

@@ -1,4 +1,4 @@
-//! `_safe_children`: psutil's walk over all processes, and its own objects for the descendants.
+//! Native `_safe_children`: psutil's walk over all processes, with its own objects as the result.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

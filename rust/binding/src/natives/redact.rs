@@ -1,4 +1,4 @@
-//! `remove_color` and `_redact_secrets_values`.
+//! Natives that take something out of texts: `remove_color`, `_redact_secrets_values`.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! `validate_schema`, and Python objects as the walk through a schema sees them.
+//! Native `validate_schema`, and the view of Python objects that the schema walk has.
 
 use std::cell::RefCell;
 use std::ptr;

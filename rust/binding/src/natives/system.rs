@@ -1,4 +1,4 @@
-//! What asks the kernel: ports, processors, memory, processes, descriptors.
+//! Natives that ask the kernel: ports, processors, memory, processes, descriptors.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -1,5 +1,6 @@
-//! `base36_encode`, `format_float` and `truncate_long_string`: tens of nanoseconds each, so
-//! nothing here allocates but the result.
+//! Natives of tens of nanoseconds: `base36_encode`, `format_float`, `truncate_long_string`.
+//!
+//! Nothing here allocates but the result.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBool;

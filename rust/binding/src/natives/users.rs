@@ -1,4 +1,4 @@
-//! Who the user is, and names of clusters and variables.
+//! Natives for the user's hash, and for names of clusters and variables.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

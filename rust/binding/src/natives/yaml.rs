@@ -1,4 +1,4 @@
-//! `dump_yaml_str`: plain data is flattened into documents, which the core writes.
+//! Native `dump_yaml_str`: plain data is flattened into documents, which the core writes.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};

@@ -1,4 +1,4 @@
-//! `check_no_duplicate_keys`: the one answer is `None`, for texts in which it is certain.
+//! Native `check_no_duplicate_keys`: returns `None` for texts in which no key is there twice.
 
 use pyo3::prelude::*;
 use sky_rs_core::NativeResult;

@@ -1,4 +1,4 @@
-//! `safe_load`, `read_yaml_str` and `read_yaml_all_str`: objects are made as the core tells of them.
+//! Natives that load YAML: `safe_load`, `read_yaml_str`, `read_yaml_all_str`.
 //!
 //! Context: the lists of implicit resolvers, each followed by a tuple of what it must hold; the
 //! function that says how deep libyaml lets collections be, or `None` where it has no such limit.

@@ -1,4 +1,4 @@
-//! `equal` and `uniq` of jsonschema: equality that keeps truth values and numbers apart.
+//! Equality as `equal` and `uniq` of jsonschema have it, which keeps truth values and numbers apart.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Comparing numbers as Python does: exactly, whatever their types.
+//! Comparison of numbers as Python does it: exactly, whatever their types.
 
 use std::cmp::Ordering;
 

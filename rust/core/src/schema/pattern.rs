@@ -1,4 +1,4 @@
-//! `re.search` for patterns of a small language, over ASCII texts.
+//! Regular expressions: `re.search` for patterns of a small language, over ASCII texts.
 //!
 //! Taken are those whose meaning doesn't depend on how Python's engine goes about it: no
 //! backreferences, no assertions but `^` and `$`, nothing repeated that may be empty. Whether

@@ -1,4 +1,4 @@
-//! Whether a value can surely be put into an error's message.
+//! Check that a value can surely be put into an error's message.
 //!
 //! jsonschema writes the message of every error, also of those that another alternative makes
 //! good: `repr` of what isn't valid, whole. That fails for integers of too many digits and for

@@ -1,4 +1,4 @@
-//! A plain value to test with.
+//! Plain values for tests.
 
 use super::value::{List, Object, Text, Value, View};
 

@@ -1,4 +1,4 @@
-//! What a schema and an instance look like to the walk, whoever keeps them.
+//! Interface of the values that the walk reads: schemas and instances, whoever keeps them.
 
 /// A text of which the walk asks little.
 pub trait Text: Copy {

@@ -1,4 +1,4 @@
-//! The walk through a schema and an instance.
+//! Validator: the walk through a schema and an instance.
 
 use std::cmp::Ordering;
 

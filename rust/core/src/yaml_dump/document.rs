@@ -1,4 +1,4 @@
-//! One document as the serializer sees it: its nodes, flattened in the order of their writing.
+//! Document of the serializer: its nodes, flattened in the order of their writing.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -1,4 +1,4 @@
-//! Which plain scalars a YAML 1.1 reader would take for something else than text.
+//! Implicit resolution: plain scalars that a YAML 1.1 reader takes for something else than text.
 //!
 //! `PyYAML` has a list of regular expressions for each first character. The scalars here are
 //! those that could be written plainly otherwise: printable ASCII, without line breaks.

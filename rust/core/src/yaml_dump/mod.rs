@@ -1,4 +1,4 @@
-//! `dump_yaml_str`: what `PyYAML`'s `SafeDumper` writes, with `SkyPilot`'s empty lines between
+//! YAML writer for `dump_yaml_str`: what `PyYAML`'s `SafeDumper` writes, with `SkyPilot`'s empty lines between
 //! the entries of the outermost collection.
 //!
 //! The caller turns its objects into a [`Document`], a flat list of nodes in the order in which

@@ -1,4 +1,4 @@
-//! A scalar's text, and the styles in which it can be written.
+//! Scalars: their text, and the styles in which it can be written.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The emitter: indentation, indicators, collections.
+//! Emitter: indentation, indicators, collections.
 
 use super::document::{Document, Node, UNANCHORED};
 use super::scalar::{Analysis, Style, Text};

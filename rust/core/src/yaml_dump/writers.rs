@@ -1,4 +1,4 @@
-//! The emitter's writers: a scalar's characters in one of the styles, folded where need be.
+//! Writers of the emitter: a scalar's characters in one of the styles, folded where need be.
 
 use std::io::Write as _;
 

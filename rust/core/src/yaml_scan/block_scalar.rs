@@ -1,4 +1,4 @@
-//! The values of literal and folded block scalars.
+//! Values of literal and folded block scalars.
 
 use super::Unit;
 use super::scanner::{SPACE, TAB};

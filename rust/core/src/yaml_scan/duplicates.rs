@@ -1,4 +1,4 @@
-//! `yaml_utils.check_no_duplicate_keys`: surely no mapping has a key twice.
+//! Proof, for `yaml_utils.check_no_duplicate_keys`, that no mapping has a key twice.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! `yaml_utils.safe_load` and its like: the values of texts of which libyaml and `PyYAML`'s own
+//! Loader for `yaml_utils.safe_load` and its like: the values of texts of which libyaml and `PyYAML`'s own
 //! scanner surely make the same.
 //!
 //! The originals use libyaml. What the two are known to take in different ways is declined, and

@@ -1,4 +1,4 @@
-//! From tokens to the nodes that `yaml.parser.Parser` and `yaml.composer.Composer` make of them.
+//! Parser: from tokens to the nodes that `yaml.parser.Parser` and `yaml.composer.Composer` make.
 
 use super::token::{Kind, Token};
 use crate::{Decline, NativeResult};

@@ -1,4 +1,4 @@
-//! The ends of scalars, as `yaml.scanner.Scanner` finds them.
+//! Ends of scalars, as `yaml.scanner.Scanner` finds them.
 
 use super::Unit;
 use super::scanner::{HASH, SPACE, Scanner, TAB, is_blank, is_break_or_end};

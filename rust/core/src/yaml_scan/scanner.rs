@@ -1,4 +1,4 @@
-//! From text to tokens, as `yaml.scanner.Scanner` does it.
+//! Scanner: from text to tokens, as `yaml.scanner.Scanner` does it.
 //!
 //! The original scans as far as its parser asks. Its parser never tells it anything, so scanning
 //! all of the text first makes the same tokens.

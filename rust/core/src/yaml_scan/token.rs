@@ -1,4 +1,4 @@
-//! What the scanner makes of a text.
+//! Tokens of the scanner.
 
 /// A token's kind; tags and directives are not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

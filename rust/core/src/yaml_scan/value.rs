@@ -1,4 +1,4 @@
-//! What a plain scalar stands for, as `yaml.resolver.Resolver` and
+//! Values of plain scalars, as `yaml.resolver.Resolver` and
 //! `yaml.constructor.SafeConstructor` have it.
 
 use super::Unit;

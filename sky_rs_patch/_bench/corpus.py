@@ -33,7 +33,8 @@ class Corpus:
     """
 
     def __init__(self, folder: Path, *, tasks: Path | None = None, quick: bool = False) -> None:
-        self._folder = folder
+        #: Where a sample call may make its files.
+        self.folder = folder
         self._tasks = tasks
         self._children: list[subprocess.Popen[bytes]] = []
         self.quick = quick
@@ -59,7 +60,7 @@ class Corpus:
     @cached_property
     def log(self) -> str:
         """A server's log, 33 MB of it (3.3 MB if quick)."""
-        path = self._folder / "server.log"
+        path = self.folder / "server.log"
         # In pieces: the memory that this takes is nobody's to measure.
         with path.open("w") as file:
             for _ in range(self.lines // 1000):
@@ -69,14 +70,14 @@ class Corpus:
     @cached_property
     def small(self) -> str:
         """4 KiB of noise."""
-        path = self._folder / "small"
+        path = self.folder / "small"
         path.write_bytes(os.urandom(4096))
         return str(path)
 
     @cached_property
     def big(self) -> str:
         """64 MiB of noise (8 MiB if quick)."""
-        path = self._folder / "big"
+        path = self.folder / "big"
         with path.open("wb") as file:
             for _ in range(self.big_bytes >> 20):
                 file.write(os.urandom(1 << 20))
@@ -85,7 +86,7 @@ class Corpus:
     @cached_property
     def directory(self) -> str:
         """A directory of 1,000 entries."""
-        path = self._folder / "mount"
+        path = self.folder / "mount"
         path.mkdir()
         for number in range(1000):
             (path / f"file-{number:04}").touch()

@@ -1,4 +1,4 @@
-"""What is measured, and what bounds it. A new route needs a line in `WORKLOADS`, no more.
+"""What is measured, and what bounds it. A route that has nothing here is measured by its sample.
 
 A workload of a function that this SkyPilot doesn't have, or that this build has no route for, is
 shown as such; so lines may come before their routes.
@@ -10,10 +10,13 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from sky_rs_patch._routes.table import ROUTES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sky_rs_patch._bench.corpus import Corpus
+    from sky_rs_patch._routes.spec import Sample
 
 #: Where a function of a workload may live, the likeliest first.
 HOMES = (
@@ -148,7 +151,7 @@ _LIST = Bound(
 )
 _BIND = Bound("socket, bind, close", "floor_bind_port", lambda _: (30001,))
 
-WORKLOADS: tuple[Workload, ...] = (
+_OWN: tuple[Workload, ...] = (
     Workload("base36_encode", "an md5", _always("d41d8cd98f00b204e9800998ecf8427e"), _EMPTY),
     Workload("base36_encode", "a sha256", _always(_SHA256), _EMPTY),
     Workload("format_float", "1.0", _always(1.0), _EMPTY),
@@ -247,4 +250,21 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("is_port_available", "a free one", _always(30001), _BIND),
     Workload("_redact_secrets_values", "sky launch", _always(_ARGV), _EMPTY),
     Workload("release_memory", "", _always()),
+)
+
+
+def _by_sample(function: str, sample: Sample) -> Workload:
+    return Workload(
+        function,
+        "its sample",
+        lambda corpus: sample.make(corpus.folder),
+        environment=sample.environment,
+    )
+
+
+_MEASURED = {workload.function for workload in _OWN}
+_SAMPLES = {route.target.rpartition(".")[2]: route.sample for route in ROUTES}
+WORKLOADS = (
+    *_OWN,
+    *(_by_sample(name, made) for name, made in _SAMPLES.items() if name not in _MEASURED),
 )

@@ -32,6 +32,9 @@ KNOWN: dict[str, dict[str, tuple[str, str, str]]] = {
     "sky.utils.common_utils.check_cluster_name_is_valid": {
         "987faf4ef8694ded": ("A", "0.8.1", "1.0.0.dev20261027"),
     },
+    "sky.utils.common_utils.check_workspace_name_is_valid": {
+        "7c55eaab2725854d": ("A", "0.12.3", "1.0.0.dev20261027"),
+    },
     "sky.utils.common_utils.dump_yaml_str": {
         "6a9eca9a80e969e2": ("A", "0.8.1", "0.10.0"),
     },

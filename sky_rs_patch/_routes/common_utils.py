@@ -205,6 +205,15 @@ ROUTES: tuple[RouteSpec, ...] = (
         precondition=preconditions.known_cluster_names,
     ),
     RouteSpec(
+        f"{MODULE}.check_workspace_name_is_valid",
+        {"A": "check_workspace_name_is_valid"},
+        Sample(("team-1",)),
+        answers="`None`, and names that are valid",
+        declines="everything else: the original says what is wrong",
+        context=("constants.WORKSPACE_NAME_VALID_REGEX", "constants.WORKSPACE_NAME_MAX_LENGTH"),
+        reads=_REGEX_READS,
+    ),
+    RouteSpec(
         f"{MODULE}.is_valid_env_var",
         {"A": "is_valid_env_var"},
         Sample(("HF_TOKEN",)),

@@ -1,7 +1,8 @@
 """Each property notices an error of the kind that a rewrite makes.
 
 Wrong functions are put in the place of the native ones, and the property for the function must
-fail, naming it. Each is right for most inputs, so that the strategies are on trial as well.
+fail, naming it. Each is right for most inputs, so that the strategies are on trial as well. Errors
+that take a line or two stand in the `mutants` of a route's cases.
 """
 
 import contextlib
@@ -9,14 +10,18 @@ import hashlib
 import itertools
 import logging
 import os
+import re
 import socket
 import warnings
 from pathlib import Path
 
 import pytest
+import test_properties_basics as basics
 import test_properties_files as files
 import test_properties_system as system
 import test_properties_text as text
+import test_properties_users as users
+from cases import CASES
 from differential import (
     COMMON,
     FALLBACK,
@@ -81,6 +86,16 @@ PROPERTIES = {
         system.test_is_process_alive_of_numbers,
         system.test_is_process_alive_of_anything,
     ],
+    "get_user_hash": [
+        users.test_get_user_hash_where_there_is_one,
+        users.test_get_user_hash_of_anything,
+    ],
+    "make_cluster_name_on_cloud": [
+        users.test_make_cluster_name_on_cloud_of_names,
+        users.test_make_cluster_name_on_cloud_with_hashes_and_handlers,
+        users.test_make_cluster_name_on_cloud_of_anything,
+    ],
+    **basics.PROPERTIES,
 }
 PLANTED = []
 
@@ -138,7 +153,11 @@ ANYWHERE = {
     "get_parallel_threads": (AttributeError, 4),
     "get_max_workers_for_file_mounts": (AttributeError, 1),
     "is_process_alive": (ValueError, False),
+    **dict.fromkeys(("get_user_hash", "make_cluster_name_on_cloud"), (Exception, None)),
+    **dict.fromkeys(basics.PROPERTIES, (Exception, None)),
 }
+#: It takes all kinds of arguments, and never raises but for their number.
+TOLERANT = {"_redact_secrets_values"}
 
 
 def extra_record(original):
@@ -195,6 +214,8 @@ def of_a_subclass(original):
             return kinds.setdefault(kind, type(kind.__name__, (kind,), {}))(result)
         if kind is bool:
             return int(result)
+        if result is None:
+            return False
         if kind is list:
             return tuple(result)
         return result.hexdigest()
@@ -203,7 +224,8 @@ def of_a_subclass(original):
 
 
 for _name, (_exception, _default) in ANYWHERE.items():
-    plant(_name, "swallowed exception", swallowing(_default, _exception))
+    if _name not in TOLERANT:
+        plant(_name, "swallowed exception", swallowing(_default, _exception))
     plant(_name, "extra record", extra_record)
     plant(_name, "extra warning", extra_warning)
     plant(_name, "leaked descriptor", leaked_descriptor)
@@ -697,6 +719,86 @@ def takes_text(original):
     return lambda pid: original(int(pid) if isinstance(pid, str) else pid)
 
 
+# get_user_hash
+
+
+@error_in("get_user_hash")
+def prefers_the_file(original):
+    def wrong():
+        with contextlib.suppress(OSError, ValueError):
+            text = open(original.__globals__["USER_HASH_FILE"]).read().strip()  # noqa: PTH123, SIM115
+            if original.__globals__["is_valid_user_hash"](text):
+                return text
+        return original()
+
+    return wrong
+
+
+@error_in("get_user_hash")
+def strips_the_variable(original):
+    return lambda: original().strip()
+
+
+@error_in("get_user_hash")
+def strips_less_of_the_file(original):
+    def wrong():
+        result = original()
+        with contextlib.suppress(OSError, ValueError):
+            text = open(original.__globals__["USER_HASH_FILE"]).read()  # noqa: PTH123, SIM115
+            if text.strip() == result != text.strip(" \t\n\r"):
+                return text.strip(" \t\n\r")
+        return result
+
+    return wrong
+
+
+# make_cluster_name_on_cloud
+
+
+def changed_name(change):
+    def make(original):
+        def wrong(display_name, max_length=15, add_user_hash=True):
+            result = original(display_name, max_length, add_user_hash)
+            return change(result, display_name, max_length)
+
+        return wrong
+
+    make.__name__ = change.__name__
+    return error_in("make_cluster_name_on_cloud")(make)
+
+
+@changed_name
+def strips_no_dash(result, name, most):
+    return result.replace("-", "--", 1) if "--" in name and len(result) < len(name) else result
+
+
+@changed_name
+def keeps_one_character_less(result, name, most):
+    return result[1:] if most is not None and len(result) == most else result
+
+
+@changed_name
+def keeps_upper_case(result, name, most):
+    return name if result == name.lower() and name != result else result
+
+
+@error_in("make_cluster_name_on_cloud")
+def hashes_the_converted_name(original):
+    def wrong(display_name, max_length=15, add_user_hash=True):
+        if type(display_name) is str and not re.search("[._]", display_name):
+            display_name = display_name.lower()
+        return original(display_name, max_length, add_user_hash)
+
+    return wrong
+
+
+# Those that the cases of a route have
+
+for _cases in CASES.values():
+    for _label, _make in _cases.mutants.items():
+        plant(_cases.name, _label, _make)
+
+
 @pytest.mark.parametrize(("name", "make"), PLANTED)
 def test_planted_error_is_noticed(name, make):
     original = proxy_of(name).__wrapped__
@@ -726,7 +828,8 @@ def test_right_candidate_passes(name):
         values = [*args, *kwargs.values()]
         values += [item for value in values if type(value) is dict for item in value.values()]
         # What may raise has effects, which would come twice: on arguments, in the log.
-        if any(type(value) not in (str, int, float, bool, dict) for value in values):
+        kinds = (str, int, float, bool, dict, *[list] * (name in TOLERANT))
+        if any(type(value) not in kinds for value in values):
             return NotImplemented
         return original(*args, **kwargs)
 
@@ -735,7 +838,8 @@ def test_right_candidate_passes(name):
             run.run(max_examples=40, share=0, **HASTY)
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+# The guards of those that read the user's file are derived before it is another one.
+@pytest.mark.parametrize("name", [name for name in PROPERTIES if name not in users.READERS])
 def test_registered_candidate_is_asked(name):
     """The same errors are noticed in routes that somebody registers: their guards hold."""
     if home(name).__name__ == FALLBACK:

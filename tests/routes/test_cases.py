@@ -1,13 +1,8 @@
-"""Every route has its cases, and the same native functions are declared, built and described."""
-
-import ast
-from pathlib import Path
+"""Every route has its cases, where its module's are; `test_native_names.py` has the rest."""
 
 import pytest
 from cases import CASES, MODULES
 
-import sky_rs_patch
-from sky_rs_patch import _native
 from sky_rs_patch._routes import common_utils, subprocess_utils, yaml_utils
 from sky_rs_patch._routes.table import ROUTES
 from sky_rs_patch._runtime.virtual_module import _OWN as OWN
@@ -39,16 +34,3 @@ def test_no_suite_is_left_out(name):
     # Its objects can't be made without SkyPilot's own psutil.
     assert (cases.memory is not None) is (exact and name != "_safe_children")
     assert (cases.fuzz is not None) is exact
-
-
-def test_native_functions_are_those_of_routes():
-    declared = {native for route in ROUTES if not route.opt_in for native in route.natives.values()}
-    stub = ast.parse((Path(sky_rs_patch.__file__).parent / "_native.pyi").read_text())
-    described = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
-    built = {name for name in vars(_native) if callable(getattr(_native, name))}
-    own = {*OWN} - declared
-    helpers = {"build_info", "make_proxy_type", "panics", "scan_code", "watch_environment"}
-    helpers |= {name for name in built if name.startswith("limit_")}
-    functions = {name for name in built if not isinstance(getattr(_native, name), type)}
-    assert functions - helpers - {"inject_fault"} == declared | own
-    assert described - helpers == declared | own

@@ -342,6 +342,32 @@ CASES = (
         },
     ),
     RouteCases(
+        "check_workspace_name_is_valid",
+        guards=lambda: (call("my-workspace_1"), call(None)),
+        memory=lambda m: [("a-b",), ("-",), ("a" * 64,), *((text,) for text in m.WIDE)],
+        fuzz=lambda m: m.Description(
+            {"workspace_name": m.mostly(m.cluster_name, m.written("ab-_1", 70), m.values.text)},
+            weight=65_000,
+        ),
+        inputs=lambda s: {
+            "workspace_name": s.either(
+                s.from_regex(r"\A[a-z]([-_a-z0-9]{0,61}[a-z0-9])?\Z"), s.none()
+            )
+        },
+        odd=lambda s: {
+            "workspace_name": s.either(
+                s.from_regex(r"\A[a-z][-_a-z0-9]{58,66}\n?\Z"), s.nearly_names, s.odd_values()
+            )
+        },
+        mutants={
+            "a dash at the end": accepting("[a-z][-_a-z0-9]*", None),
+            "a newline at the end": accepting("[a-z]([-_a-z0-9]*[a-z0-9])?\n?", None),
+            "no letter first": accepting("[-_a-z0-9]{0,62}[a-z0-9]", None),
+            "upper case and dots": accepting("[a-zA-Z]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?", None),
+            "one character more": accepting("[a-z]([-_a-z0-9]{0,62}[a-z0-9])?", None),
+        },
+    ),
+    RouteCases(
         "is_valid_env_var",
         guards=lambda: (call("HF_TOKEN"), call("1_TOKEN")),
         memory=lambda m: [("HOME",), ("1",), *((text,) for text in m.WIDE)],

@@ -162,6 +162,8 @@ natives! {
     c"make_cluster_name_on_cloud" => users::make_cluster_name_on_cloud, attach;
     // SAFETY: reads the bytes of a borrowed str; gives None.
     c"check_cluster_name_is_valid" => users::check_cluster_name_is_valid, no_attach;
+    // SAFETY: reads the bytes of borrowed strs and an int; gives None.
+    c"check_workspace_name_is_valid" => users::check_workspace_name_is_valid, no_attach;
     // SAFETY: reads the bytes of borrowed strs; gives one of two immortal objects.
     c"is_valid_env_var" => users::is_valid_env_var, no_attach;
     // SAFETY: reads a borrowed str; gives it back, or one new str by the C API. A pattern that is

@@ -52,6 +52,26 @@ pub(super) fn check_cluster_name_is_valid<'py>(call: &CallArgs<'_, 'py>) -> Nati
     Err(Decline::Value)
 }
 
+/// Context: the expression and the greatest length that the original takes.
+pub(super) fn check_workspace_name_is_valid<'py>(call: &CallArgs<'_, 'py>) -> NativeResult<Bound<'py, PyAny>> {
+    let [name] = call.bind(["workspace_name"], 1)?;
+    let name = required(name)?;
+    if !name.is_none() {
+        context_is(call, 0, b"[a-z]([-_a-z0-9]*[a-z0-9])?")?;
+        let longest = call.context(1).map_or(Ok(63), |length| exact_i64(length.as_borrowed()))?;
+        let is_valid = |text: &[u8]| {
+            names::is_cluster_name(text)
+                && !text.iter().any(|byte| byte.is_ascii_uppercase() || *byte == b'.')
+                && i64::try_from(text.len()).is_ok_and(|length| length <= longest)
+        };
+        // What isn't valid is the original's to say.
+        if !has_form(name, is_valid)? {
+            return Err(Decline::Value);
+        }
+    }
+    Ok(call.py().None().into_bound(call.py()))
+}
+
 /// Makes sure that a constant of SkyPilot's is the text that this code was written for.
 fn context_is(call: &CallArgs<'_, '_>, index: usize, expected: &[u8]) -> NativeResult<()> {
     match call.context(index) {

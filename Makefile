@@ -66,6 +66,13 @@ $(VENV)/.built: $(VENV)/.requirements $(SOURCES)
 	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --reinstall --no-deps dist/*.whl
 	touch $@
 
+# Beside the others, and out of their sight: only the tests that name them load these plugins.
+$(VENV)/.other-plugins: $(VENV)/.requirements requirements/plugins.txt
+	rm -rf $(VENV)/other-plugins
+	$(UV) pip install -q --no-deps --target $(VENV)/other-plugins --python $(BIN)/python \
+		-r requirements/plugins.txt
+	touch $@
+
 build: $(VENV)/.built  ## the environment .venv with SkyPilot and the wheel (2 min the first time)
 
 .venv-%/.built: $(VENV)/.built requirements/skypilot-%.txt
@@ -131,7 +138,7 @@ memory-checks: $(CHECKS_VENV)/.built  ## debug allocator, then valgrind (2 h)
 
 # The plugin; 'slow' tests are for `make plugin-test SELECT=`.
 SELECT = -m 'not slow'
-plugin-test: $(VENV)/.built  ## tests of the pytest plugin; SELECT= for the slow ones, too (4 min)
+plugin-test: $(VENV)/.built $(VENV)/.other-plugins  ## tests of the pytest plugin; SELECT= for the slow ones, too (4 min)
 	$(PYTEST) $(SELECT) tests/plugin
 
 # Random calls of every route on Rust and on its original, for so many minutes; then the core alone,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 _DEFAULT_FAIL_ON = (*(verdicts.DIVERGED, verdicts.UNSTABLE, verdicts.CRASHED, verdicts.COLLECTION),)
 
 
-_FOR_SESSIONS = ("json", "html", "known", "update_known", "cov", "side_by_side", "keep", "timeout")
+_FOR_SESSIONS = (
+    *("json", "html", "known", "update_known", "cov", "side_by_side", "keep", "timeout"),
+    "allow_unreached",
+)
 
 
 def add(parser: pytest.Parser) -> None:
@@ -67,6 +71,11 @@ def add(parser: pytest.Parser) -> None:
         help="judge what is printed and logged in tests in which Rust answered a call (default), "
         "or in all of them",
     )
+    option(
+        "--skyrs-allow-unreached",
+        action="store_true",
+        help="registered routes that answered no call of the whole run don't make it fail",
+    )
     option("--skyrs-json", metavar="FILE", type=Path, help="write the result as JSON")
     option("--skyrs-html", metavar="FILE", type=Path, help="write the result as an HTML page")
     option(
@@ -82,9 +91,10 @@ def add(parser: pytest.Parser) -> None:
     )
     option(
         "--skyrs-isolate",
-        choices=("none", "net"),
-        default="none",
-        help="'net' gives each arm a network of its own, with nothing but a loopback",
+        choices=("auto", "none", "net"),
+        default="auto",
+        help="'net' gives each arm a network of its own, with nothing but a loopback; 'auto' "
+        "(default) does so if somebody listens on --skyrs-ports, where the system lets us",
     )
     option(
         "--skyrs-side-by-side",
@@ -135,6 +145,7 @@ class Options:
     coverage: bool
     all_texts: bool
     timeout: float | None
+    allow_unreached: bool
 
     def known_path(self, config: pytest.Config) -> Path | None:
         """Where known differences are listed."""
@@ -159,23 +170,25 @@ def read(config: pytest.Config) -> Options:
                     f"--{'pdb' if name == 'usepdb' else name} needs the test in this process; "
                     "use --skyrs-both=inline with it"
                 )
+        from pytest_skyrs._model import other_plugins
+
+        other_plugins.refuse(config.option)
     if config.getoption("skyrs_side_by_side") and config.getoption("skyrs_isolate") != "net":
         raise pytest.UsageError(
             "--skyrs-side-by-side needs --skyrs-isolate=net: on one loopback the arms' servers "
             "would serve each other's tests"
         )
     coverage = bool(config.getoption("skyrs_cov"))
-    if coverage and config.getoption("cov_source", None):
+    if coverage and config.getoption("skyrs_measures_coverage", False):
         raise pytest.UsageError("--skyrs-cov and --cov can't measure at the same time; drop one")
     known = config.getoption("skyrs_known")
     if known is not None and not known.is_file():
         raise pytest.UsageError(f"--skyrs-known={known}: there is no such file")
     for name in ("skyrs_json", "skyrs_html"):
         path = config.getoption(name)
-        if path is not None and not path.absolute().parent.is_dir():
-            option = f"--{name.replace('_', '-')}={path}"
-            raise pytest.UsageError(f"{option}: there is no folder {path.absolute().parent}")
-    return Options(
+        if path is not None:
+            _check_target(f"--{name.replace('_', '-')}={path}", path.absolute())
+    options = Options(
         mode=mode,
         fail_on=_fail_on(config.getoption("skyrs_fail_on")),
         json=config.getoption("skyrs_json"),
@@ -190,7 +203,55 @@ def read(config: pytest.Config) -> Options:
         coverage=coverage,
         all_texts=config.getoption("skyrs_texts") == "all",
         timeout=_seconds(config.getoption("skyrs_timeout")),
+        allow_unreached=bool(config.getoption("skyrs_allow_unreached")),
     )
+    _check_known(options.known_path(config))
+    return options
+
+
+def _check_target(option: str, path: Path) -> None:
+    """Sees before anything runs whether a file can be written."""
+    if not path.parent.is_dir():
+        raise pytest.UsageError(f"{option}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise pytest.UsageError(f"{option}: that is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        # A device.
+        return
+    try:
+        # Reports are written beside their places, and moved there.
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{option}: no file can be made in {path.parent}: {error.strerror}"
+        ) from None
+
+
+def _check_known(path: Path | None) -> None:
+    """Sees before anything runs whether the list of known differences can be read."""
+    if path is None:
+        return
+    from pytest_skyrs._model import accepted_differences
+
+    try:
+        accepted_differences.load(path, None)
+    except accepted_differences.BadEntry as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def check_environment() -> None:
+    """Variables that the arms would choke on.
+
+    Raises:
+        pytest.UsageError: if one of them can't be.
+    """
+    from sky_rs_patch import _testing
+
+    try:
+        _testing.opted_in()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def refuse_unused(config: pytest.Config) -> None:

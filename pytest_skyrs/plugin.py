@@ -33,8 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     _options.add(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
+    """Comes before all other plugins: pytest-cov begins to measure here."""
+    _prepare(early_config)
+    return (yield)
+
+
+def _prepare(early_config: pytest.Config) -> None:
     """Enables the routes before the first conftest can import SkyPilot."""
     known = early_config.known_args_namespace
     if known.skyrs_arm is not None:
@@ -63,6 +69,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         from pytest_skyrs._arm import session
 
         session.join(known.skyrs_backend or "rust")
+    if known.skyrs_both == "sessions" and not known.collectonly:
+        from pytest_skyrs import _options
+        from pytest_skyrs._model import other_plugins
+
+        _options.check_environment()
+        other_plugins.settle_in_parent(known)
 
 
 def _join_arm(text: str) -> None:
@@ -94,6 +106,10 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
 
         session.fix_seeds(options, options.skyrs_seed or 0)
     elif options.skyrs_both == "sessions" and not options.collectonly:
+        from pytest_skyrs._model import other_plugins
+
+        options.skyrs_measures_coverage = other_plugins.measures_coverage(options)
+        other_plugins.settle_in_parent(options)
         # The arms distribute, not we.
         options.skyrs_distributed = any(
             getattr(options, name, None) for name in ("numprocesses", "tx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 from sky_rs_patch._fingerprints import compute
@@ -66,7 +67,9 @@ def status(*, stale: bool = False, examine: bool = True) -> dict[str, Any]:
         (``active``, ``inactive`` or ``absent``), ``served`` (whether Rust may answer an
         ordinary call now), ``reason`` and ``help`` if it doesn't, ``expected`` (whether it
         should: a function that is here, and opt-in routes if somebody asked), ``calls``
-        (``{"rust": n, "python": n}``) and ``declines`` (``{reason: n}``).
+        (``{"rust": n, "python": n}``), ``declines`` (``{reason: n}``) and
+        ``first_exception``: ``type``, ``message`` and ``place`` of what a registered candidate
+        first raised, or ``None``.
     """
     from sky_rs_patch._runtime import status as _status
 
@@ -107,8 +110,16 @@ def register(
     """
     if not callable(candidate):
         raise TypeError(f"the candidate for {target} is {candidate!r}, which can't be called")
+    caller = sys._getframe(1).f_globals
     route = RegisteredRoute(
-        target, lambda: candidate, fingerprints, reads, "register()", pure=pure, raises=raises
+        target,
+        lambda: candidate,
+        fingerprints,
+        reads,
+        "register()",
+        pure=pure,
+        raises=raises,
+        registrar=(caller.get("__name__"), caller.get("__file__")),
     )
     registry.add(route, replace=replace)
     installer.refresh(target)

@@ -10,6 +10,7 @@ from sky_rs_patch._binding import counters
 from sky_rs_patch._binding.counters import VARIABLE as COUNTERS_VARIABLE
 from sky_rs_patch._binding.extension import build_info
 from sky_rs_patch._binding.extension import load as load_extension
+from sky_rs_patch._routes.opt_in import current as opted_in
 from sky_rs_patch._routes.registry import registry
 from sky_rs_patch._runtime.observe import observe
 from sky_rs_patch._runtime.status import aligned, table
@@ -27,6 +28,7 @@ __all__ = (
     "isolate_network",
     "load_extension",
     "observe",
+    "opted_in",
     "registry",
     "reset",
     "table",

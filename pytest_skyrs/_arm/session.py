@@ -23,8 +23,10 @@ from pytest_skyrs._arm.calls import CallRecorder, exception_text
 from pytest_skyrs._arm.logs import LogTap
 from pytest_skyrs._arm.record_report import RecordReport
 from pytest_skyrs._arm.resources import Meter
+from pytest_skyrs._model import other_plugins, session_files
 from pytest_skyrs._model.canonical import Canonical, type_name
 from pytest_skyrs._model.settings import FOLDER_VARIABLE, ArmSettings
+from pytest_skyrs._model.summaries import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -39,19 +41,6 @@ _joined: ArmSettings | None = None
 
 #: This process's own folder, if the arm's is on another machine.
 _away: str | None = None
-
-#: Options by which pytest and its plugins write files: the parent writes them, once.
-_REPORT_OPTIONS: dict[str, object] = {
-    "xmlpath": None,
-    "report_log": None,
-    "htmlpath": None,
-    "json_report": False,
-    "allure_report_dir": None,
-    "log_file": None,
-    "pastebin": None,
-    "github_actions": False,
-    "durations": None,
-}
 
 
 class StaleProcess(Exception):
@@ -94,7 +83,10 @@ def join(backend: str, settings: ArmSettings | None = None) -> None:
     problem = _testing.load_extension().problem
     if problem is not None and (backend == "rust" or settings is not None):
         raise pytest.UsageError(f"the {backend} backend can't be had: {problem}")
-    sky_rs_patch.enable()
+    try:
+        sky_rs_patch.enable()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _be_of_one_arm(settings: ArmSettings) -> None:
@@ -132,9 +124,7 @@ def _remove(folder: str, pid: int) -> None:
 def adapt_options(config: pytest.Config, settings: ArmSettings) -> None:
     """Turns off what only the parent may do, and makes random choices repeatable."""
     options = vars(config.option)
-    for name, neutral in _REPORT_OPTIONS.items():
-        if name in options:
-            options[name] = neutral
+    other_plugins.settle_in_arm(config.option, settings)
     if _away is not None:
         options["basetemp"] = str(Path(_away, "tmp", "pytest"))
     fix_seeds(config.option, settings.seed)
@@ -176,6 +166,7 @@ class Recorder:
         self._coverage: BodyCoverage | None = None
         self._standing: list[str] = []
         self._pid = os.getpid()
+        self._files = session_files.watch(settings)
         self._forget()
 
     def start(self, coverage: BodyCoverage | None) -> None:
@@ -252,10 +243,20 @@ class Recorder:
             record["bodies"] = self._coverage.end()
         return record
 
+    @contextlib.contextmanager
+    def _phase(self) -> Iterator[None]:
+        """A phase of a test: what it prints is its own, and so is what it writes."""
+        self._files.in_test = True
+        try:
+            with _output.marked(self._output):
+                yield
+        finally:
+            self._files.in_test = False
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
         """Marks what is printed during set-up."""
-        with _output.marked(self._output):
+        with self._phase():
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -263,7 +264,7 @@ class Recorder:
         """Marks what is printed during the test."""
         # pytest may have put handlers of its own in between.
         self._tap.attach()
-        with _output.marked(self._output):
+        with self._phase():
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -272,7 +273,7 @@ class Recorder:
         # It may be that of a module, if another worker has the module's next test.
         self._calls.shared += 1
         try:
-            with _output.marked(self._output):
+            with self._phase():
                 return (yield)
         finally:
             self._calls.shared -= 1
@@ -334,9 +335,13 @@ class Recorder:
                 if now["routes"].get(target, {}).get("state") != "active"
             ],
             "routes": {
-                name: {"state": route["state"], "reason": route["reason"]}
+                name: {
+                    key: route[key]
+                    for key in ("state", "reason", "source", "registered_by", "first_exception")
+                }
                 for name, route in now["routes"].items()
             },
+            "problems": now["problems"],
             # Local processes have left their counts in the arm's folder.
             "counts": None
             if os.environ.get(_testing.COUNTERS_VARIABLE) == str(self._settings.stats)
@@ -388,6 +393,7 @@ class Writer:
     ) -> None:
         self._config = config
         self._recorder = recorder
+        self._settings = settings
         self._collected = False
         # Every worker of xdist runs every test.
         self._each = config.getoption("dist", "no") == "each"
@@ -508,6 +514,8 @@ class Writer:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """The session is over once all other plugins have done what they do then."""
+        if self._settings.is_the_sessions:
+            Teller(self._config, self._summary, self._settings.screen).listen()
         error = None
         try:
             return (yield)
@@ -525,6 +533,9 @@ class Writer:
                 error=error,
                 events=self._count + 1,
             )
+
+    def _summary(self, plugin: str, text: str, first: bool) -> None:
+        self.write("summary", plugin=plugin, text=text, first=first)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_unconfigure(self) -> Generator[None, object, object]:

@@ -35,6 +35,7 @@ class Plan:
         isolate: ``none`` or ``net``.
         ports: nobody may listen on them when an arm starts.
         hash_seed: PYTHONHASHSEED.
+        measures_coverage: pytest-cov measures.
     """
 
     arguments: Sequence[str]
@@ -44,6 +45,7 @@ class Plan:
     isolate: str
     ports: tuple[int, ...]
     hash_seed: str
+    measures_coverage: bool = False
 
 
 class Occupied(Exception):
@@ -99,7 +101,9 @@ class Arm:
         self._result = tempfile.TemporaryFile(dir=settings.path.parent)  # noqa: SIM115 - lives on
         content = {
             "command": [*interpreter, *launcher, *plan.arguments, *arguments],
-            "environment": sandbox.environment(settings, plan.hash_seed),
+            "environment": sandbox.environment(
+                settings, plan.hash_seed, measures_coverage=plan.measures_coverage
+            ),
             "isolate": plan.isolate,
             "log": str(settings.log),
             "sys_path": sys.path,

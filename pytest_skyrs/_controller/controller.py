@@ -16,12 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_skyrs._controller import arm_process, ending, limits, report_forwarding, sessions
+from pytest_skyrs._controller import (
+    arm_process,
+    ending,
+    limits,
+    report_forwarding,
+    sandbox,
+    sessions,
+)
 from pytest_skyrs._controller.store import Store
 from pytest_skyrs._model import accepted_differences, judge
 from pytest_skyrs._model import verdicts as _verdicts
 from pytest_skyrs._model.test_run import TestRun
 from pytest_skyrs._report import machine, results
+from pytest_skyrs._report import registered as _registered
 from pytest_skyrs._report import terminal as _terminal
 
 if TYPE_CHECKING:
@@ -74,6 +82,8 @@ class Parent:
         #: Whether something may change the exit code when this process ends.
         self._insist = False
         self._keep = options.keep
+        # After all plugins have written theirs.
+        config.add_cleanup(self._put_files_back)
         seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)
         self.seed = seed
         self._sessions = sessions.Sessions(
@@ -151,10 +161,14 @@ class Parent:
             if terminal is not None:
                 _terminal.write_terminal(self, terminal)
         failing = any(self.results.counts[verdict] for verdict in self._options.fail_on)
+        own = int(session.exitstatus)
+        if own == pytest.ExitCode.TESTS_FAILED and not (failing or self._cut_short):
+            # If it is true, the Python arm says so, too: here a plugin has seen no test run.
+            own = int(pytest.ExitCode.OK)
         session.exitstatus = ending.exit_code(
-            int(session.exitstatus),
+            own,
             [] if self._cut_short else self._sessions.endings["python"],
-            bad=bool(failing or self.problems or self.stale or error),
+            bad=bool(failing or self.problems or self.stale or self.unreached or error),
         )
         if self._signal is not None:
             session.exitstatus = 128 + self._signal
@@ -164,16 +178,23 @@ class Parent:
 
     def _write_reports(self) -> None:
         self._reported = True
+        self._sessions.summaries.put_in_place(self._config)
         self._find_stale_entries()
         machine.write_all(self)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Shows what was compared."""
+        self._sessions.summaries.write_rest(self._config)
         _terminal.write_terminal(self, terminalreporter)
 
     def pytest_unconfigure(self) -> None:
         """Leaves nothing behind, unless it is needed to see what went wrong."""
         self._store.close()
+
+    def _put_files_back(self) -> None:
+        self._sessions.files.put_back()
+        for problem in self._sessions.files.problems:
+            sys.stderr.write(f"skyrs: {problem}\n")
         if not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -186,10 +207,18 @@ class Parent:
             directory=Path(config.invocation_params.dir),
             first_path=_first_path(),
             cache=_cache_folder(config),
-            isolate=options.isolate,
+            isolate=self._isolation(),
             ports=options.ports,
             hash_seed=os.environ.get("PYTHONHASHSEED", "0"),
+            measures_coverage=config.option.skyrs_measures_coverage,
         )
+
+    def _isolation(self) -> str:
+        """``net`` or ``none``: a network of their own takes more from the arms than servers."""
+        if self._options.isolate != "auto":
+            return self._options.isolate
+        taken = sandbox.listeners(self._options.ports)
+        return "net" if taken and sandbox.has_namespaces() else "none"
 
     # Access for reports.
 
@@ -212,6 +241,23 @@ class Parent:
     def options(self) -> Options:
         """As the user gave them."""
         return self._options
+
+    @functools.cached_property
+    def registered(self) -> list[dict[str, Any]]:
+        """What is wrong with registered routes; known when the arms are over."""
+        table, _ = results.routes(self.results, self.arms["python"], self.arms["rust"])
+        problems: dict[str, str] = {}
+        for arm in self.arms["rust"]:
+            for words in arm.words.values():
+                problems.update(words["problems"])
+        return _registered.findings(table, problems)
+
+    @property
+    def unreached(self) -> list[dict[str, Any]]:
+        """Registered routes without an answer, if that makes the run fail."""
+        if self._options.allow_unreached or not self.results.compared:
+            return []
+        return [finding for finding in self.registered if not finding["answered"]]
 
     @property
     def kept(self) -> bool:

@@ -7,6 +7,8 @@ import os
 import shutil
 import site
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +31,16 @@ def make(settings: ArmSettings, cache: Path | None) -> None:
         shutil.copytree(cache, settings.cache, symlinks=True, ignore=shutil.ignore_patterns("d"))
 
 
-def environment(settings: ArmSettings, hash_seed: str) -> dict[str, str]:
-    """The environment of an arm's processes."""
+def environment(
+    settings: ArmSettings, hash_seed: str, *, measures_coverage: bool = False
+) -> dict[str, str]:
+    """The environment of an arm's processes.
+
+    Args:
+        settings: of the arm.
+        hash_seed: PYTHONHASHSEED.
+        measures_coverage: the Python arm's coverage data is the session's, and so is their place.
+    """
     made = {name: value for name, value in os.environ.items() if name not in _XDG}
     made.update(
         {
@@ -45,6 +55,10 @@ def environment(settings: ArmSettings, hash_seed: str) -> dict[str, str]:
             FOLDER_VARIABLE: settings.folder,
         }
     )
+    if measures_coverage and settings.is_the_sessions:
+        made.pop("COVERAGE_FILE")
+        if "COVERAGE_FILE" in os.environ:
+            made["COVERAGE_FILE"] = os.environ["COVERAGE_FILE"]
     return made
 
 
@@ -75,6 +89,17 @@ def listeners(ports: Iterable[int]) -> Mapping[int, str]:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 found[port] = _owner(port)
     return found
+
+
+def has_namespaces() -> bool:
+    """Whether a process may have a network of its own here: one tries."""
+    code = "from sky_rs_patch import _testing; _testing.isolate_network()"
+    command = [sys.executable, "-c", code]
+    path = os.pathsep.join(part for part in sys.path if part)
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False
+    )
+    return done.returncode == 0
 
 
 def _owner(port: int) -> str:

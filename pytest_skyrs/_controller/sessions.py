@@ -10,7 +10,9 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pytest_skyrs._controller import arm_process, ending, report_forwarding
+from pytest_skyrs._model.session_files import SessionFiles
 from pytest_skyrs._model.settings import ArmSettings
+from pytest_skyrs._model.summaries import Heard
 from pytest_skyrs._model.test_run import Assembler, TestRun
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class Sessions:
         failed_modules: reports on modules that weren't collected, by arm and node id.
         problems: what kept the comparison from being complete.
         running: the arm that runs now.
+        files: that plugins of the Python arm write.
+        summaries: what those plugins say at the end.
     """
 
     plan: arm_process.Plan
@@ -72,6 +76,9 @@ class Sessions:
         self.failed_modules: dict[str, dict[str, dict[str, Any]]] = {}
         self.problems: list[str] = []
         self.running: arm_process.Arm | None = None
+        self._roots = (str(config.rootpath), str(config.invocation_params.dir))
+        self.files = SessionFiles(folder / "session-files", str(folder), self._roots)
+        self.summaries = Heard()
 
     def start(self, settings: ArmSettings) -> arm_process.Arm:
         """Starts an arm that is followed later."""
@@ -97,7 +104,13 @@ class Sessions:
             tests=tests,
             skip=skip,
             coverage=self._options.coverage,
+            roots=self._roots,
+            screen=self._screen(),
         )
+
+    def _screen(self) -> tuple[int, bool]:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        return (80, False) if terminal is None else (terminal._tw.fullwidth, terminal.hasmarkup)
 
     def stream(
         self, settings: ArmSettings, running: arm_process.Arm | None = None
@@ -135,6 +148,8 @@ class Sessions:
                     self._note_deselected(arm.settings, event["count"])
                 elif event["event"] == "warning" and arm.settings.name == "python-1":
                     report_forwarding.play_warning(self._config, event)
+                elif event["event"] == "summary":
+                    self.summaries.take(event)
                 elif event["event"] == "collectreport":
                     self._note_module(arm.settings, event["report"])
                 run = assembler.take(event)
@@ -182,6 +197,7 @@ class Sessions:
         place = self._folder / f"{arm.settings.name}.{number}"
         # A test may have removed it.
         if arm.settings.path.exists():
+            self.files.arm_ended(arm.settings)
             arm.settings.path.rename(place)
         arm.settings = dataclasses.replace(arm.settings, folder=str(place))
 

@@ -130,6 +130,7 @@ def _applies(condition: Any, skypilot: str | None, place: str) -> bool:
     versions = {"skypilot": skypilot, "python": platform.python_version()}
     if not isinstance(condition, dict) or not set(condition) <= set(versions):
         raise BadEntry(f"{place}: condition {condition!r} is no mapping of skypilot and python")
+    holds = True
     for name, text in condition.items():
         try:
             specifier = SpecifierSet(str(text))
@@ -138,9 +139,8 @@ def _applies(condition: Any, skypilot: str | None, place: str) -> bool:
                 f"{place}: {name}: {text!r} is no version specifier like '>=0.13,<0.15'"
             ) from None
         version = versions[name]
-        if version is None or not specifier.contains(version, prereleases=True):
-            return False
-    return True
+        holds &= version is not None and specifier.contains(version, prereleases=True)
+    return holds
 
 
 def propose(divergences: list[dict[str, Any]]) -> str:

@@ -22,6 +22,8 @@ class ArmSettings:
         tests: run the files of these tests, each up to the last of them; all if ``None``.
         skip: node ids to leave out: an arm that goes on after a crash.
         coverage: measure which lines of the originals run.
+        roots: folders whose files are the user's: what tests write there is looked after.
+        screen: columns of the parent's terminal, and whether it has colours.
     """
 
     backend: str
@@ -31,6 +33,8 @@ class ArmSettings:
     tests: tuple[str, ...] | None = None
     skip: str | None = None
     coverage: bool = False
+    roots: tuple[str, ...] = ()
+    screen: tuple[int, bool] = (80, False)
 
     @property
     def name(self) -> str:
@@ -41,6 +45,11 @@ class ArmSettings:
     def confirming(self) -> bool:
         """Whether differences are being confirmed: files in order, arguments kept for `replay`."""
         return self.round > 1
+
+    @property
+    def is_the_sessions(self) -> bool:
+        """Whether what plugins gather here is the session's: this arm runs as pytest alone does."""
+        return self.backend == "python" and self.round == 1 and self.skip is None
 
     @property
     def path(self) -> Path:
@@ -95,4 +104,6 @@ class ArmSettings:
         values = json.loads(text)
         if values["tests"] is not None:
             values["tests"] = tuple(values["tests"])
+        for name in ("roots", "screen"):
+            values[name] = tuple(values[name])
         return cls(**values)

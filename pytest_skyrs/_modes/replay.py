@@ -18,6 +18,11 @@ from pytest_skyrs._model.canonical import Canonical
 from pytest_skyrs._report.machine import LAST_RUN
 
 _MODE_VARIABLE = "SKYRS_REPLAY"
+_NOT_ROUTED = "not routed"
+
+
+class _NoCall(Exception):
+    """There is no call to make; the message says why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,18 +51,12 @@ def replay(options: argparse.Namespace) -> int:
         content = json.loads(options.source.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
         return _refuse(f"{options.source}: {error}; run pytest --skyrs-both here first")
-    found = {divergence["id"]: divergence for divergence in content["divergences"]}
-    divergence = found.get(options.id)
-    if divergence is None:
-        names = ", ".join(found) or "none with a routed call"
-        return _refuse(f"there is no {options.id} in {options.source}; there are {names}")
-    if divergence["pickle"] is None:
-        return _refuse(
-            f"the arguments of {options.id} could not be pickled: {divergence['arguments']}"
-        )
+    try:
+        divergence, modules, needed = _choose(content, options)
+    except _NoCall as problem:
+        return _refuse(str(problem))
     print(f"{divergence['id']} of {divergence['test']}")
     print(f"{divergence['function']}{divergence['arguments']}\n")
-    modules = options.modules or _conftests(content, divergence["test"])
     answers = {}
     for backend in ("python", "rust"):
         done = _run(backend, divergence, content, modules)
@@ -66,7 +65,12 @@ def replay(options: argparse.Namespace) -> int:
             return _refuse(f"the call could not be run on {backend} (exit code {done.returncode})")
         answers[backend] = json.loads(done.stdout.splitlines()[-1])
         print(f"{backend + ':':7} {answers[backend]['text']}   ({answers[backend]['path']})")
-    print(f"\n{snippet(divergence, answers)}")
+    if answers["rust"]["path"] == _NOT_ROUTED:
+        return _refuse(
+            f"{divergence['function']} has no route here: say with --import which module "
+            "registers it"
+        )
+    print(f"\n{snippet(divergence, answers, needed)}")
     same = answers["python"]["digest"] == answers["rust"]["digest"]
     print("\nthe backends agree now" if same else "\nthe backends differ")
     return 0 if same else 1
@@ -75,6 +79,42 @@ def replay(options: argparse.Namespace) -> int:
 def _refuse(message: str) -> int:
     print(f"pytest_skyrs replay: {message}", file=sys.stderr)
     return 2
+
+
+def _choose(
+    content: Any, options: argparse.Namespace
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The divergence, what to import before its call, and what of that registers its route."""
+    try:
+        found = {each["id"]: each for each in content["divergences"]}
+        calls = [name for name, each in found.items() if each["pickle"] is not None]
+        divergence = found.get(options.id)
+        routes, _ = content["routes"], content["directory"]
+    except (KeyError, TypeError, AttributeError):
+        raise _NoCall(
+            f"{options.source}: it is neither a report of --skyrs-json nor what a run left in "
+            "pytest's cache"
+        ) from None
+    known = f"there are {', '.join(calls)}" if calls else "there is none with a routed call"
+    if divergence is None:
+        raise _NoCall(f"there is no {options.id} in {options.source}; {known}")
+    if divergence["function"] is None:
+        raise _NoCall(
+            f"{options.id} is no call but a difference of {divergence['observable']} in "
+            f"{divergence['test']}; {known}"
+        )
+    if divergence["pickle"] is None:
+        raise _NoCall(
+            f"the arguments of {options.id} could not be pickled: {divergence['arguments']}"
+        )
+    modules = options.modules or _conftests(content, divergence["test"])
+    registrar = (routes.get(divergence["function"]) or {}).get("registered_by") or {}
+    file = registrar.get("file")
+    if options.modules or not file or not Path(file).is_file():
+        return divergence, modules, options.modules
+    # A module of a package can't be imported by its file.
+    needed = registrar["module"] if "." in str(registrar["module"]) else file
+    return divergence, list(dict.fromkeys([*modules, needed])), [needed]
 
 
 def _conftests(content: dict[str, Any], test: str) -> list[str]:
@@ -96,7 +136,7 @@ def _run(
         "path": sys.path,
     }
     return subprocess.run(
-        [sys.executable, "-c", "from pytest_skyrs import _replay; _replay.answer()"],
+        [sys.executable, "-c", "from pytest_skyrs._modes import replay; replay.answer()"],
         cwd=content["directory"],
         env={
             **os.environ,
@@ -131,11 +171,11 @@ def answer() -> None:
         error = raised
     canonical = Canonical()
     parts = outcome_parts(result, error)
-    path = paths[-1] if paths else "not routed"
+    path = paths[-1] if paths else _NOT_ROUTED
     told = {
         "text": f"{outcome_text(canonical, parts)}",
         "digest": canonical.digest((parts, args, kwargs)),
-        "path": path if path in ("rust", "not routed") else f"python: {path}",
+        "path": path if path in ("rust", _NOT_ROUTED) else f"python: {path}",
         "literal": _literal(args, kwargs),
     }
     print(json.dumps(told))
@@ -173,13 +213,13 @@ def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
     return ", ".join(parts)
 
 
-def snippet(divergence: dict[str, Any], answers: dict[str, Any]) -> str:
-    """A few lines that make the call."""
+def snippet(divergence: dict[str, Any], answers: dict[str, Any], modules: list[str]) -> str:
+    """A few lines that make the call, after the imports of modules that may register its route."""
     module_name, _, name = divergence["function"].rpartition(".")
     package, _, module = module_name.rpartition(".")
     imports = f"from {package} import {module}" if package else f"import {module}"
     literal = answers["python"]["literal"]
-    lines = ["import sky_rs_patch", "sky_rs_patch.enable()", imports]
+    lines = ["import sky_rs_patch", "sky_rs_patch.enable()", *_imports(modules), imports]
     if literal is not None:
         lines.append(f"print({module}.{name}({literal}))")
     else:
@@ -189,3 +229,15 @@ def snippet(divergence: dict[str, Any], answers: dict[str, Any]) -> str:
     for backend in ("python", "rust"):
         lines.append(f"# {backend}: {answers[backend]['text'].splitlines()[0]}")
     return "\n".join(lines)
+
+
+def _imports(modules: list[str]) -> list[str]:
+    """Lines that import modules as `_load` does."""
+    lines = ["import sys"] if any(module.endswith(".py") for module in modules) else []
+    for module in modules:
+        if module.endswith(".py"):
+            file = Path(module)
+            lines += [f"sys.path.insert(0, {str(file.parent)!r})", f"import {file.stem}"]
+        else:
+            lines.append(f"import {module}")
+    return lines

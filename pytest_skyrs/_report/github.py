@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_skyrs._model import verdicts
+from pytest_skyrs._report import registered as _registered
 from pytest_skyrs._report import results as _results
 from pytest_skyrs._report import terminal as _terminal
 
@@ -78,6 +79,7 @@ def step_summary(parent: Parent, rows: list[dict[str, Any]]) -> str:
             lines.append(f"| {_cell(row['id'])} | {row['verdict']} | {_cell(first)} |")
         if len(rows) > _LIMIT:
             lines.append(f"| and {len(rows) - _LIMIT} more | | |")
+    lines += [f"\n{_cell(_registered.describe(finding))}" for finding in parent.registered]
     lines += [f"\nProblem: {_cell(problem)}" for problem in parent.problems]
     return "\n".join(lines) + "\n"
 

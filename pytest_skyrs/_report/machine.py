@@ -15,6 +15,7 @@ import pytest
 from pytest_skyrs._model import accepted_differences, verdicts
 from pytest_skyrs._report import github
 from pytest_skyrs._report import results as _results
+from pytest_skyrs._report import terminal as _terminal
 
 if TYPE_CHECKING:
     from pytest_skyrs._controller.controller import Parent
@@ -68,13 +69,12 @@ def _head(parent: Parent) -> dict[str, Any]:
     results = parent.results
     table, never = _results.routes(results, parent.arms["python"], parent.arms["rust"])
     words = [words for arms in parent.arms.values() for arm in arms for words in arm.words.values()]
-    problem = f"{len(parent.problems)} problems" if parent.problems else None
-    problem = "; ".join(filter(None, [parent.stopped, problem])) or None
     return {
         "schema": _results.SCHEMA,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": ["pytest", *parent.plan.arguments],
         "rootdir": str(parent.config.rootpath),
+        "directory": str(parent.plan.directory),
         "versions": {
             "sky_rs_patch": __version__,
             "skypilot": next((word["skypilot"] for word in words if word["skypilot"]), None),
@@ -89,11 +89,12 @@ def _head(parent: Parent) -> dict[str, Any]:
         "stopped": parent.stopped,
         "problems": parent.problems,
         "stale": parent.stale,
-        "closing": _results.closing_line(results, problem),
+        "closing": _terminal.closing_line(parent),
         "arms": [_arm(arm) for arms in parent.arms.values() for arm in arms],
         "counts": {verdict: results.counts[verdict] for verdict in verdicts.ALL},
         "routes": table,
         "never_reached": never,
+        "registered": parent.registered,
         "normalisation": dict(results.normalised),
         "noise": dict(results.noise),
         "unjudged": dict(results.unjudged),
@@ -137,7 +138,7 @@ def write_json(parent: Parent, path: Path) -> None:
         separator = "\n  "
         for row in parent.verdicts():
             for divergence in row["divergences"]:
-                file.write(separator + json.dumps(_public(divergence)))
+                file.write(separator + json.dumps(divergence))
                 separator = ",\n  "
         file.write('\n ],\n "tests": [')
         separator = "\n  "
@@ -149,18 +150,14 @@ def write_json(parent: Parent, path: Path) -> None:
 
 
 def _write_last_run(parent: Parent, path: Path) -> None:
-    """Differing calls with their arguments, for `replay`."""
+    """What differed, calls with their arguments, for `replay`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    divergences = [
-        divergence
-        for row in parent.verdicts()
-        for divergence in row["divergences"]
-        if divergence["function"]
-    ]
+    divergences = [divergence for row in parent.verdicts() for divergence in row["divergences"]]
+    table, _ = _results.routes(parent.results, parent.arms["python"], parent.arms["rust"])
     content = {
         "rootdir": str(parent.config.rootpath),
         "directory": str(parent.plan.directory),
-        "first_path": parent.plan.first_path,
+        "routes": {name: {"registered_by": row["registered_by"]} for name, row in table.items()},
         "divergences": divergences,
     }
     path.write_text(json.dumps(content), encoding="ascii")

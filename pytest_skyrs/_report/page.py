@@ -21,6 +21,8 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from pytest_skyrs._report import registered as _registered
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -217,6 +219,8 @@ def _header(summary: dict[str, Any]) -> str:
     for stale in _list(summary.get("stale")):
         known = "<strong>Stale known difference:</strong>"
         parts.append(f'<p class="alert" role="note">{known} {_text(stale)}</p>\n')
+    for finding in map(_map, _list(summary.get("registered"))):
+        parts.append(f'<p class="alert" role="note">{_text(_registered.describe(finding))}</p>\n')
     command = _list(summary.get("command"))
     facts = [
         ("command", f"<code>{_text(shlex.join(map(str, command)))}</code>" if command else ""),

@@ -180,7 +180,10 @@ def plural(count: int, noun: str) -> str:
 def routes(
     results: Results, python: list[Arm], rust: list[Arm]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The table of routes over the whole Rust arm, and the routes that it never reached."""
+    """The table of routes over the whole Rust arm, and the routes that it never reached.
+
+    Registered routes come first: whoever has some asks for them.
+    """
     from sky_rs_patch._testing import counters
 
     states: dict[str, dict[str, Any]] = {}
@@ -189,20 +192,31 @@ def routes(
         for words in arm.words.values():
             for name, route in words["routes"].items():
                 best = states.get(name)
+                first = route["first_exception"] or (best and best["first_exception"])
                 if best is None or (best["state"] != "active" and route["state"] == "active"):
-                    states[name] = route
+                    states[name] = best = dict(route)
+                best["first_exception"] = first
     totals: dict[str, Any] = {}
     for arm in rust:
         for name, counted in arm.counts().items():
             calls = counted["calls"]
             into = totals.setdefault(name, counters.empty())
             counters.merge(into, calls["rust"], calls["python"], counted["declines"])
+            into["first_exception"] = into["first_exception"] or counted["first_exception"]
     table: dict[str, Any] = {}
-    for name in dict.fromkeys([*states, *totals]):
+    unknown = {"state": "inactive", "reason": "no process told of it", "source": "built-in"}
+    unknown["registered_by"] = None  # type: ignore[assignment]
+    names = dict.fromkeys([*states, *totals])
+    for name in sorted(names, key=lambda name: states.get(name, unknown)["source"] == "built-in"):
         counted = totals.get(name, counters.empty())
-        state = states.get(name, {"state": "inactive", "reason": "no process told of it"})
+        state = states.get(name, {**unknown, "first_exception": None})
         table[name] = {
-            **state,
+            "state": state["state"],
+            "reason": state["reason"],
+            "source": state["source"],
+            "registered": state["source"] != "built-in",
+            "registered_by": state["registered_by"],
+            "first_exception": state["first_exception"] or counted["first_exception"],
             "rust": counted["calls"]["rust"],
             "python": counted["calls"]["python"],
             "declines": counted["declines"],

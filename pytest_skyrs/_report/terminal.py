@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from pytest_skyrs._model import verdicts
+from pytest_skyrs._report import registered as _registered
 from pytest_skyrs._report import results as _results
 from pytest_skyrs._report.results import plural
 
@@ -31,6 +32,7 @@ _SHOWN = 20
 #: Bytes by which the memory of two sessions differs for no reason.
 _MEMORY_SLACK = 32 << 20
 _TEXT_LINES = 40
+_RETURNED = "returned "
 
 
 def header(seed: int, plan: Plan, options: Options) -> list[str]:
@@ -44,13 +46,25 @@ def header(seed: int, plan: Plan, options: Options) -> list[str]:
         f"skyrs: PYTHONHASHSEED={plan.hash_seed}, seed {seed}, "
         + (
             "each arm with its own HOME and its own loopback"
-            if options.isolate == "net"
+            if plan.isolate == "net"
             else "each arm with its own HOME"
         ),
     ]
+    lines += [f"skyrs: {line}" for line in _isolation_lines(plan, options)]
     if plan.cache is None:
         lines.append("skyrs: without pytest's cache there is no --lf, and nothing to replay")
     return lines
+
+
+def _isolation_lines(plan: Plan, options: Options) -> list[str]:
+    """Whoever didn't ask for arms without a network is told of it."""
+    if plan.isolate != "net" or options.isolate == "net":
+        return []
+    ports = " or ".join(map(str, options.ports))
+    return [
+        f"the arms have no network but a loopback of their own, for somebody listens on {ports} "
+        "here (--skyrs-isolate=none refuses that instead)"
+    ]
 
 
 def status(report: pytest.TestReport, verdict: str) -> tuple[str, str, str] | None:
@@ -73,6 +87,19 @@ def one_line(divergence: dict[str, Any]) -> str:
     return f"{place}{_short(call)}: python {sides[0]}, rust {sides[1]}"
 
 
+def headline(divergence: dict[str, Any]) -> str:
+    """Function and values of a difference, as briefly as can be."""
+    python, rust = divergence["python"], divergence["rust"]
+    if python.startswith(_RETURNED) and rust.startswith(_RETURNED):
+        python, rust = python[len(_RETURNED) :], rust[len(_RETURNED) :]
+    place = divergence["observable"]
+    if divergence["function"]:
+        place = divergence["function"].rpartition(".")[2] + _short(
+            divergence["arguments"] or "", 80
+        )
+    return f"{place} {_short(python, 60) or '(nothing)'} -> {_short(rust, 60) or '(nothing)'}"
+
+
 def _short(text: str, limit: int = 120) -> str:
     flat = " | ".join(text.splitlines())
     return flat if len(flat) <= limit else f"{flat[: limit - 3]}..."
@@ -87,6 +114,8 @@ def failure_text(verdict: str, divergences: list[dict[str, Any]]) -> str:
         verdicts.COLLECTION: "it is collected on one backend only",
     }
     lines = [f"skyrs: {verdict}: {explained.get(verdict, 'it counts as a failure here')}"]
+    if divergences:
+        lines.insert(0, headline(divergences[0]))
     for divergence in divergences[:_SHOWN]:
         lines += ["", *describe(divergence)]
     if len(divergences) > _SHOWN:
@@ -157,24 +186,49 @@ def write_terminal(parent: Parent, terminal: TerminalReporter) -> None:
     for arms in parent.arms.values():
         for arm in arms:
             terminal.write_line(_arm_line(arm))
-    table, never = _results.routes(results, parent.arms["python"], parent.arms["rust"])
-    if table:
-        terminal.write_line("")
-        for line in route_table(table):
-            terminal.write_line(line)
-    if never:
-        terminal.write_line("")
-        terminal.write_line("never reached on rust: " + ", ".join(never))
-    for lines in (_coverage_lines(parent), _resource_lines(parent), _other_lines(parent)):
+    table, _ = _results.routes(results, parent.arms["python"], parent.arms["rust"])
+    registered = [_registered.describe(finding) for finding in parent.registered]
+    for lines in (
+        route_table(table),
+        registered,
+        _coverage_lines(parent),
+        _resource_lines(parent),
+        _other_lines(parent),
+        _failure_lines(parent),
+    ):
         if lines:
             terminal.write_line("")
         for line in lines:
             terminal.write_line(line)
-    problem = plural(len(parent.problems), "problem") + ", see above" if parent.problems else None
-    problem = "; ".join(filter(None, [parent.stopped, problem])) or None
     failing = sum(results.counts[verdict] for verdict in parent.options.fail_on)
-    bad = bool(failing or parent.problems or parent.stale or parent.stopped)
-    terminal.write_line(_results.closing_line(results, problem), red=bad, green=not bad, bold=True)
+    bad = bool(failing or parent.problems or parent.stale or parent.stopped or parent.unreached)
+    terminal.write_line(closing_line(parent), red=bad, green=not bad, bold=True)
+
+
+def closing_line(parent: Parent) -> str:
+    """The verdicts in one line, and what else makes the run fail."""
+    reasons = [parent.stopped] if parent.stopped else []
+    if parent.unreached:
+        reasons.append(
+            f"{plural(len(parent.unreached), 'registered route')} answered nothing "
+            "(--skyrs-allow-unreached accepts that)"
+        )
+    if parent.problems:
+        reasons.append(f"{plural(len(parent.problems), 'problem')}, see above")
+    return _results.closing_line(parent.results, "; ".join(reasons) or None)
+
+
+def _failure_lines(parent: Parent) -> list[str]:
+    rows = [row for row in parent.verdicts() if row["verdict"] in parent.options.fail_on]
+    lines = [
+        f"{row['verdict'].upper()} {headline(row['divergences'][0])}  {row['id']}"
+        if row["divergences"]
+        else f"{row['verdict'].upper()} {row['id']}"
+        for row in rows[:_SHOWN]
+    ]
+    if len(rows) > _SHOWN:
+        lines.append(f"and {len(rows) - _SHOWN} more tests")
+    return lines
 
 
 def _arm_line(arm: Arm) -> str:
@@ -189,13 +243,18 @@ def _arm_line(arm: Arm) -> str:
 
 
 def route_table(table: dict[str, Any]) -> list[str]:
-    """The routes, a line each."""
+    """The routes, a line each; those of ours that nobody called in one line."""
     from sky_rs_patch._testing import aligned
 
+    present = {name: route for name, route in table.items() if route["state"] != "absent"}
+    called = {name: route for name, route in present.items() if _is_worth_a_line(route)}
+    ours = sum(not route["registered"] for route in present.values())
+    left = len(present) - len(called)
+    rest = [f"not called on rust: {left} of this project's {ours} routes"] if left else []
+    if not called:
+        return rest
     rows = [["route", "rust", "python", "tests", "speed", "declines; why it isn't active"]]
-    for name, route in table.items():
-        if route["state"] == "absent":
-            continue
+    for name, route in called.items():
         notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
         if route["reason"] and not (route["state"] == "active" and route["rust"]):
             notes.append(str(route["reason"]))
@@ -205,7 +264,16 @@ def route_table(table: dict[str, Any]) -> list[str]:
             ratio = f"{seconds['python'] / seconds['rust']:.1f}x"
         counts = [str(route[key]) for key in ("rust", "python", "tests")]
         rows.append([name, *counts, ratio, "; ".join(notes)])
-    return aligned(rows, {1, 2, 3, 4})
+    return aligned(rows, {1, 2, 3, 4}) + rest
+
+
+def _is_worth_a_line(route: dict[str, Any]) -> bool:
+    """Calls of a route that isn't active are seen by nobody: it may have had some."""
+    if route["registered"] or route["rust"] or route["python"]:
+        return True
+    reason = str(route["reason"])
+    waits = reason.endswith("is not imported") or reason.startswith("opt-in")
+    return route["state"] != "active" and not waits
 
 
 def _coverage_lines(parent: Parent) -> list[str]:
@@ -263,6 +331,7 @@ def _other_lines(parent: Parent) -> list[str]:
         lines += [f"{verdict}: {row['id']}: {_reason(row)}" for row in shown]
     lines += [f"stale known difference: {text}" for text in parent.stale]
     lines += [f"problem: {text}" for text in parent.problems]
+    lines += _isolation_lines(parent.plan, parent.options)
     if parent.kept:
         lines.append(f"the arms' folders are kept in {parent.folder}")
     return lines

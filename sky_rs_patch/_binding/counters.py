@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sky_rs_patch._base import switch
+from sky_rs_patch._binding import candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +47,7 @@ class _File:
             self._map = mmap.mmap(file.fileno(), size)
         self._counters = memoryview(self._map)[_HEADER:].cast("Q")
         self._targets: list[str] = []
+        candidates.keep_beside(path)
 
     def block(self, target: str) -> memoryview | None:
         """A new block; ``None`` if the file is full."""
@@ -184,6 +186,7 @@ def _after_fork() -> None:
     except OSError:
         # Going on in the parent's file would mix the two up.
         _file = None
+        candidates.keep_beside(None)
     for tally in _tallies.values():
         tally.start_anew()
 
@@ -193,7 +196,7 @@ def read(directory: str) -> list[dict[str, Any]]:
 
     Returns:
         One dictionary a process: ``pid``, ``ppid``, ``argv`` and ``routes``, which maps names to
-        ``calls`` and ``declines`` as in `sky_rs_patch.status`.
+        ``calls``, ``declines`` and ``first_exception`` as in `sky_rs_patch.status`.
 
     Raises:
         OSError: if the directory can't be read.
@@ -218,6 +221,9 @@ def read(directory: str) -> list[dict[str, Any]]:
             merge(
                 routes.setdefault(name, empty()), rust, python, _named(header["reasons"], declines)
             )
+        for name, exception in candidates.read(path):
+            route = routes.setdefault(name, empty())
+            route["first_exception"] = route["first_exception"] or exception
         processes.append({**header, "routes": routes})
     return processes
 
@@ -230,12 +236,13 @@ def total(processes: Iterable[dict[str, Any]]) -> dict[str, Any]:
             calls = route["calls"]
             into = routes.setdefault(name, empty())
             merge(into, calls["rust"], calls["python"], route["declines"])
+            into["first_exception"] = into["first_exception"] or route["first_exception"]
     return routes
 
 
 def empty() -> dict[str, Any]:
     """Counts of nothing."""
-    return {"calls": {"rust": 0, "python": 0}, "declines": {}}
+    return {"calls": {"rust": 0, "python": 0}, "declines": {}, "first_exception": None}
 
 
 def merge(into: dict[str, Any], rust: int, python: int, declines: dict[str, int]) -> None:

@@ -32,6 +32,7 @@ class RegisteredRoute:
         source: where the registration came from, for the status.
         pure: whether a call has no effects but its result.
         raises: whether the candidate's exceptions are the call's.
+        registrar: name and file of the module that called `register`.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RegisteredRoute:
         *,
         pure: bool = False,
         raises: bool = False,
+        registrar: tuple[str | None, str | None] | None = None,
     ) -> None:
         self.target = target
         self._candidate = candidate
@@ -53,6 +55,7 @@ class RegisteredRoute:
         self.source = source
         self.pure = pure
         self.raises = raises
+        self.registrar = registrar
 
     def load(self) -> Loaded:
         """Gets at the candidate, once: an entry point's has to be imported."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sky_rs_patch import _finder
 from sky_rs_patch._base import switch
 from sky_rs_patch._base.warn import complain
-from sky_rs_patch._binding import counters, extension
+from sky_rs_patch._binding import candidates, counters, extension
 from sky_rs_patch._binding import obstacle as _obstacle
 from sky_rs_patch._guards.baseline import MODULES, PRISTINE
 from sky_rs_patch._routes import opt_in as _opt_in
@@ -112,6 +112,7 @@ def module_loaded(module: ModuleType) -> None:
 
 def refresh(target: str) -> None:
     """Brings one target up to date after a registration."""
+    candidates.forget(target)
     module_name = target.rpartition(".")[0]
     with table.lock:
         _finder.watched.add(module_name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sky_rs_patch._base import interrupts
 from sky_rs_patch._base import switch as _switch
 from sky_rs_patch._base.names import __version__
-from sky_rs_patch._binding import counters
+from sky_rs_patch._binding import candidates, counters
 from sky_rs_patch._binding import extension as _extension
 from sky_rs_patch._binding.obstacle import obstacle
 from sky_rs_patch._routes import opt_in
@@ -95,6 +95,7 @@ def _route(target: str, *, examine: bool, on: bool) -> dict[str, Any]:
         "reason": reason,
         "help": None,
         "source": route.source if isinstance(route, RegisteredRoute) else "built-in",
+        "registered_by": _registrar(route),
         "rebound": copies,
         **counters.empty(),
     }
@@ -105,6 +106,7 @@ def _route(target: str, *, examine: bool, on: bool) -> dict[str, Any]:
     if unnamed > 0:
         declines["guard"] = unnamed
     counters.merge(result, rust, python, declines)
+    result["first_exception"] = candidates.first_exception(target)
     problem = live.guard_problem() if live is not None else None
     if live is not None and isinstance(route, RouteSpec) and route.opt_in:
         problem = problem or route.opt_in.problem()
@@ -128,6 +130,13 @@ def _is_expected(route: RegisteredRoute | RouteSpec | None, state: str) -> bool:
         return route.opt_in is None or route.opt_in.name in opt_in.current()
     except ValueError:
         return False
+
+
+def _registrar(route: object) -> dict[str, str | None] | None:
+    if not isinstance(route, RegisteredRoute) or route.registrar is None:
+        return None
+    module, file = route.registrar
+    return {"module": module, "file": file}
 
 
 def _state(target: str) -> tuple[str, str | None, list[str], Route | None]:

@@ -260,7 +260,8 @@ def test_meets_the_other_arm():
 def test_a_held_port_is_named(tmp_path, held):
     port, pid = held
     suite = write(tmp_path / "suite", BINDS)
-    done = run(suite, f"--skyrs-ports={port}", env={"SMALL_PORT": str(port)})
+    options = ["--skyrs-isolate=none", f"--skyrs-ports={port}"]
+    done = run(suite, *options, env={"SMALL_PORT": str(port)})
     assert done.code == 4
     assert f"127.0.0.1:{port} is held by {sys.executable} -c" in done.output
     assert f"(pid {pid})" in done.output
@@ -291,6 +292,25 @@ def test_each_arm_has_its_own_loopback(tmp_path, held, side_by_side):
     assert done.code == 0, done.output
     assert set(done.verdicts.values()) == {"same"}
     assert done.totals["passed"] == 2
+
+
+@pytest.mark.skipif(not can_isolate(), reason="no network namespace can be had")
+def test_a_held_port_is_no_obstacle(tmp_path, held):
+    """By itself: only then the arms have no network, and the run says so."""
+    port, _ = held
+    suite = write(tmp_path / "suite", BINDS)
+    done = run(suite, f"--skyrs-ports={port}", env={"SMALL_PORT": str(port)})
+    assert done.code == 0, done.output
+    assert set(done.verdicts.values()) == {"same"}
+    told = f"no network but a loopback of their own, for somebody listens on {port} here"
+    assert done.output.count(told) == 2
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        other = free.getsockname()[1]
+    # The network is as in a plain run: the tests meet who holds the port.
+    done = run(suite, f"--skyrs-ports={other}", env={"SMALL_PORT": str(port)})
+    assert done.verdicts["test_binds.py::test_binds"] == "same-fail"
+    assert "a loopback of their own" not in done.output
 
 
 def test_side_by_side_needs_networks(tmp_path):

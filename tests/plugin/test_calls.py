@@ -496,7 +496,9 @@ def test_an_exception(module, recorder, raises):
     assert caught.value is error
     (entry,) = entries(recorder)
     assert entry["gave"] == "raised ValueError: no"
-    assert recorder.take()["paths"] == {TARGETS["fails"]: {"rust" if raises else "candidate": 1}}
+    assert recorder.take()["paths"] == {
+        TARGETS["fails"]: {"rust" if raises else "candidate-raised": 1}
+    }
 
 
 def test_a_cause(module, recorder):

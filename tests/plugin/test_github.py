@@ -51,7 +51,9 @@ class Terminal:
         self.lines.append(line)
 
 
-def parent(*rows, terminal=None, problems=(), fail_on=(verdicts.DIVERGED, verdicts.CRASHED)):
+def parent(
+    *rows, terminal=None, problems=(), registered=(), fail_on=(verdicts.DIVERGED, verdicts.CRASHED)
+):
     """What of a session is asked for."""
     results = Results(None)
     for each in rows:
@@ -65,6 +67,7 @@ def parent(*rows, terminal=None, problems=(), fail_on=(verdicts.DIVERGED, verdic
         results=results,
         problems=list(problems),
         stopped=None,
+        registered=list(registered),
     )
 
 
@@ -141,6 +144,13 @@ def test_a_summary():
         "| a | diverged | stdout: python one, rust two |\n\n"
         "Problem: the rust arm ended early\n"
     )
+
+
+def test_a_route_without_an_answer_is_named():
+    first = {"type": "NameError", "message": "name 'x' is not defined", "place": "c.py:3"}
+    finding = {"route": "m.f", "answered": False, "why": "it raised", "first_exception": first}
+    text = github.step_summary(parent(row("a", verdicts.SAME), registered=[finding]), [])
+    assert "\nregistered route m.f answered nothing: it raised; first NameError" in text
 
 
 def test_a_summary_without_differences():

@@ -1,5 +1,6 @@
 """The modes beside whole sessions: shadow, inline, replay, and what coverage adds."""
 
+import json
 import re
 import subprocess
 import sys
@@ -141,11 +142,15 @@ def diverged(suite):
     return run(suite, "-k", "wrong or mutates or nothing", "-o", "cache_dir=cache")
 
 
-def replay(suite, *arguments):
+def replay(suite, *arguments, source="cache/d/skyrs/last-run.json"):
     command = [sys.executable, "-m", "pytest_skyrs", "replay", *arguments]
-    source = ["--from", "cache/d/skyrs/last-run.json"]
     return subprocess.run(
-        [*command, *source], cwd=suite, capture_output=True, text=True, check=False, timeout=60
+        [*command, "--from", source],
+        cwd=suite,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -165,6 +170,68 @@ def test_a_mutation_shows_when_it_is_replayed(suite, diverged):
     found = {row["function"]: row for row in diverged.report["divergences"] if row["function"]}
     done = replay(suite, found["small.same"]["id"])
     assert done.returncode == 1, done.stdout + done.stderr
+
+
+def test_a_call_of_the_json_report_can_be_replayed(suite):
+    done = run(suite, "-k", "wrong", "-p", "no:cacheprovider")
+    (found,) = [row for row in done.report["divergences"] if row["function"]]
+    (suite / "kept.json").write_text(json.dumps(done.report))
+    replayed = replay(suite, found["id"], source="kept.json")
+    assert replayed.returncode == 1, replayed.stderr
+    assert "rust:   returned 61   (rust)" in replayed.stdout
+
+
+def test_the_snippet_makes_the_difference_by_itself(suite, diverged, tmp_path):
+    """From any folder: it imports what registered the route."""
+    found = {row["function"]: row for row in diverged.report["divergences"] if row["function"]}
+    shown = replay(suite, found["small.double"]["id"]).stdout
+    snippet = shown[shown.index("import sky_rs_patch") : shown.index("# python")]
+    assert f"sys.path.insert(0, {str(suite)!r})\nimport conftest\n" in snippet
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "61\n", done.stderr
+
+
+def test_a_difference_that_is_no_call(suite):
+    test = """
+import small
+
+
+def test_prints():
+    small.double(1)
+    print(BACKEND)
+"""
+    folder = write(suite.parent / "printing", {"test_prints.py": f"from conftest import *\n{test}"})
+    done = run(folder, "-o", "cache_dir=cache")
+    (found,) = done.report["divergences"]
+    for source in ("cache/d/skyrs/last-run.json", "report.json"):
+        (folder / "report.json").write_text(json.dumps(done.report))
+        replayed = replay(folder, found["id"], source=source)
+        assert replayed.returncode == 2
+        assert replayed.stderr == (
+            f"pytest_skyrs replay: {found['id']} is no call but a difference of stdout in "
+            "test_prints.py::test_prints; there is none with a routed call\n"
+        )
+
+
+NO_REPORTS = ["[]", "{}", '{"divergences": {}}', '{"divergences": [1]}', "null", "{", "\u00e9"]
+
+
+@pytest.mark.parametrize("text", NO_REPORTS)
+def test_a_file_that_is_no_report(tmp_path, text):
+    (tmp_path / "some.json").write_text(text, encoding="utf-8")
+    done = replay(tmp_path, "d1", source="some.json")
+    assert done.returncode == 2
+    assert done.stderr.startswith("pytest_skyrs replay: some.json: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_route_that_is_not_registered_here(suite, diverged, tmp_path):
+    found = {row["function"]: row for row in diverged.report["divergences"] if row["function"]}
+    done = replay(suite, found["small.double"]["id"], "--import", "json")
+    assert done.returncode == 2
+    assert "small.double has no route here: say with --import which module" in done.stderr
 
 
 def test_an_unknown_call_is_named_with_those_that_are_known(suite, diverged):

@@ -74,6 +74,11 @@ ERRORS = [
         "--skyrs-known=nowhere.yaml: there is no such file",
     ),
     (["--skyrs-both", "--skyrs-known=."], "--skyrs-known=.: there is no such file"),
+    *(
+        (["--skyrs-both", f"--skyrs-{name}=."], f"--skyrs-{name}=.: that is a folder; name a file")
+        for name in ("json", "html")
+    ),
+    (["--skyrs-allow-unreached"], "--skyrs-allow-unreached needs --skyrs-both"),
     (
         ["--skyrs-both", "--skyrs-json=no/where.json"],
         "--skyrs-json=no/where.json: there is no folder {folder}/no",
@@ -97,6 +102,49 @@ def test_an_error_of_the_user(tmp_path, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "mode", ["--skyrs-both", "--skyrs-backend=rust", "--skyrs-shadow", "--skyrs-both=inline"]
+)
+def test_a_variable_that_cant_be(tmp_path, mode):
+    done = pytest_in(tmp_path, mode, SKY_RS_ENABLE="foo")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: SKY_RS_ENABLE='foo': no opt-in route is called 'foo'" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+BAD_LISTS = [
+    ("- {a: 1}", "entry 1: a means nothing"),
+    ("{", "while parsing"),
+    ("3", "it holds a int, not a list of entries"),
+    ("- {test: x, reason: r, issue: i, expires: 2020-01-01}", "it expired on 2020-01-01"),
+    (
+        "- {test: x, reason: r, issue: i, condition: {skypilot: '<0', python: x}}",
+        "python: 'x' is no version specifier",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_LISTS, ids=[case[1] for case in BAD_LISTS])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_list_of_known_differences_is_read_before_anything_runs(tmp_path, text, message, named):
+    path = tmp_path / ("mine.yaml" if named else "skyrs-known.yaml")
+    path.write_text(text)
+    (tmp_path / "conftest.py").write_text("import pathlib; pathlib.Path('began').touch()\n")
+    given = [f"--skyrs-known={path}"] if named else []
+    done = pytest_in(tmp_path, "--skyrs-both", "--skyrs-ports=", *given)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in done.stderr
+    assert "skyrs: python-1 arm" not in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no place that nobody may write to")
+def test_a_report_that_may_not_be_written(tmp_path):
+    done = pytest_in(tmp_path, "--skyrs-both", "--skyrs-json=/proc/self/report.json")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--skyrs-json=/proc/self/report.json: no file can be made in" in done.stderr
+
+
 def test_a_folder_without_tests(tmp_path):
     plain = pytest_in(tmp_path)
     both = pytest_in(tmp_path, "--skyrs-both", "--skyrs-ports=")
@@ -108,7 +156,7 @@ def test_the_help_names_every_option(tmp_path):
     assert done.returncode == 0
     for name in (
         *("both", "backend", "shadow", "selftest", "cov", "fail-on", "json", "html", "known"),
-        *("update-known", "isolate", "side-by-side", "ports", "seed", "keep"),
+        *("update-known", "isolate", "side-by-side", "ports", "seed", "keep", "allow-unreached"),
     ):
         assert f"--skyrs-{name}" in done.stdout
     # argparse breaks lines within it.
@@ -126,8 +174,9 @@ class Config:
         parser = pytest.Parser(_ispytest=True)
         _options.add(parser)
         self.rootpath = rootpath
-        self._values = vars(parser.parse(["--skyrs-both"]))
-        assert given.keys() <= {*self._values, "usepdb", "cov_source"}
+        self.option = parser.parse(["--skyrs-both"])
+        self._values = vars(self.option)
+        assert given.keys() <= {*self._values, "usepdb", "skyrs_measures_coverage"}
         self._values.update(given)
 
     def getoption(self, name, default=None):
@@ -147,7 +196,7 @@ def test_defaults(tmp_path):
         html=None,
         known=None,
         update_known=False,
-        isolate="none",
+        isolate="auto",
         side_by_side=False,
         ports=(46580, 50011),
         seed=None,
@@ -155,6 +204,7 @@ def test_defaults(tmp_path):
         coverage=False,
         all_texts=False,
         timeout=None,
+        allow_unreached=False,
     )
 
 
@@ -219,9 +269,9 @@ def test_a_debugger_is_fine_in_one_process(tmp_path):
 
 
 def test_two_measurements_at_once(tmp_path):
-    assert read(tmp_path, skyrs_cov=True, cov_source=[]).coverage
+    assert read(tmp_path, skyrs_cov=True, skyrs_measures_coverage=False).coverage
     with pytest.raises(pytest.UsageError, match="--skyrs-cov and --cov can't measure"):
-        read(tmp_path, skyrs_cov=True, cov_source=["sky"])
+        read(tmp_path, skyrs_cov=True, skyrs_measures_coverage=True)
 
 
 def test_without_an_option_little_is_imported(tmp_path):

@@ -23,11 +23,13 @@ class Arm:
     def __init__(self, backend):
         self.settings = ArmSettings(backend, 1, "/nowhere", 0)
         self.finished = {"seconds": 1.23456, "leftovers": ["sleep 9 (pid 7)"]}
-        routes = {"m.f": {"state": "active", "reason": None}}
+        route = {"state": "active", "reason": None, "source": "register()"}
+        routes = {"m.f": {**route, "registered_by": None, "first_exception": None}}
         self.words = {"main": {"skypilot": "0.14.1", "routes": routes}}
 
     def counts(self):
-        return {"m.f": {"calls": {"rust": 3, "python": 1}, "declines": {"guard:x": 1}}}
+        counted = {"calls": {"rust": 3, "python": 1}, "declines": {"guard:x": 1}}
+        return {"m.f": {**counted, "first_exception": None}}
 
 
 class Terminal:
@@ -70,7 +72,9 @@ def parent(tmp_path):
         results=Results(store),
         seed=7,
         stale=[],
+        registered=[],
         stopped=None,
+        unreached=[],
         terminal=terminal,
         verdicts=store.verdicts,
     )
@@ -137,6 +141,8 @@ def test_a_report(parent, written):
         "detail": "call 1 of the test",
         "known": None,
         "repro": "python -m pytest_skyrs replay d1",
+        # For `replay`, which takes this report as well.
+        "pickle": "UElDS0xF",
     }
     assert {name: count for name, count in report["counts"].items() if count} == {
         "same": 2,
@@ -166,7 +172,7 @@ def test_a_report_with_problems(parent, written):
     parent.stale.append("entry 1")
     report = written()
     assert (report["complete"], report["interrupted"]) == (False, "one; two")
-    assert report["closing"].endswith("; 2 problems")
+    assert report["closing"].endswith("; 2 problems, see above")
     assert report["stale"] == ["entry 1"]
 
 
@@ -186,6 +192,9 @@ def test_the_page_and_the_file_say_the_same(parent, written):
     report = written()
     for row in report["tests"]:
         del row["divergences"]
+    # Nobody reads it on the page.
+    for each in report["divergences"]:
+        del each["pickle"]
     for each in (report, collected):
         del each["created"]
     assert json.loads(json.dumps(collected)) == report
@@ -262,9 +271,12 @@ def test_the_last_run_is_kept_for_replays(parent, tmp_path):
     machine.write_all(parent)
     kept = json.loads((tmp_path / "cache" / "d" / "skyrs" / "last-run.json").read_text())
     assert kept["directory"] == kept["rootdir"] == str(tmp_path)
-    # Output can't be replayed.
-    (each,) = kept["divergences"]
-    assert (each["id"], each["function"], each["pickle"]) == ("d1", "m.f", "UElDS0xF")
+    assert kept["routes"] == {"m.f": {"registered_by": None}}
+    # Output can't be replayed, which `replay` says.
+    assert [(each["id"], each["function"], each["pickle"]) for each in kept["divergences"]] == [
+        ("d1", "m.f", "UElDS0xF"),
+        ("d2", None, None),
+    ]
 
 
 # Proposals for the list of known differences.
@@ -326,7 +338,7 @@ def test_what_is_not_proposed(parent, tmp_path, what):
 def test_a_route_that_is_not_served_says_why(state, rust, shown):
     reason = "on Python for now: PyYAML 9.9 is not known"
     route = {"state": state, "reason": reason, "rust": rust, "python": 2, "declines": {"guard": 2}}
-    table = {"sky.m.f": {**route, "tests": 1, "seconds": None}}
+    table = {"sky.m.f": {**route, "registered": False, "tests": 1, "seconds": None}}
     [line] = [line for line in terminal.route_table(table) if line.startswith("sky.m.f")]
     assert ("PyYAML 9.9 is not known" in line) is shown
     assert "guard 2" in line

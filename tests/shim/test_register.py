@@ -20,6 +20,7 @@ from support import (
 )
 
 import sky_rs_patch
+from sky_rs_patch._binding import counters
 
 TARGET = "a_users_module.area"
 
@@ -185,7 +186,94 @@ def test_a_candidate_that_raises(module, enabled, error):
     sky_rs_patch.register(TARGET, candidate)
     with counting(TARGET) as counted:
         assert module.area(2) == 12.57
-    assert counted.declines == {"candidate": 1}
+    assert counted.declines == {"candidate-raised": 1}
+    place = f"{__file__}:{candidate.__code__.co_firstlineno + 1}"
+    assert first_exception() == {
+        "type": type(error).__name__,
+        "message": str(error),
+        "place": place,
+    }
+
+
+def first_exception():
+    return sky_rs_patch.status()["routes"][TARGET]["first_exception"]
+
+
+def test_the_first_exception_is_kept(module, enabled):
+    assert "first_exception" in sky_rs_patch.status()["routes"]["sky.utils.common_utils.hash_file"]
+
+    def candidate(radius):
+        if radius == 1:
+            return NotImplemented
+        raise ValueError(f"no {radius}")
+
+    sky_rs_patch.register(TARGET, candidate)
+    assert first_exception() is None
+    with counting(TARGET) as counted:
+        for radius in (1, 2, 3):
+            module.area(radius)
+    assert counted.declines == {"candidate": 1, "candidate-raised": 2}
+    assert first_exception()["message"] == "no 2"
+    # Another candidate has exceptions of its own.
+    sky_rs_patch.register(TARGET, lambda radius: radius.missing, replace=True)
+    assert first_exception() is None
+    module.area(2)
+    assert first_exception()["type"] == "AttributeError"
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def mute(radius):
+    raise Mute
+
+
+def deeper(radius):
+    return json.loads("{")
+
+
+FIRST = [
+    (lambda: 1, "TypeError", "takes 0 positional arguments", __file__),
+    (mute, "Mute", "(its message can't be had)", __file__),
+    # The candidate's own line says more than one of a library.
+    (deeper, "JSONDecodeError", "Expecting", f"{__file__}:{deeper.__code__.co_firstlineno + 1}"),
+    (len, "TypeError", "has no len()", "builtins."),
+    (mock.Mock(side_effect=KeyError("of a mock")), "KeyError", "of a mock", "mock.py"),
+]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "kind", "message", "place"), FIRST, ids=[str(case[1:3]) for case in FIRST]
+)
+def test_what_is_told_of_an_exception(module, enabled, candidate, kind, message, place):
+    sky_rs_patch.register(TARGET, candidate)
+    assert module.area(2) == 12.57
+    told = first_exception()
+    assert told["type"] == kind
+    assert message in told["message"]
+    assert place in told["place"]
+
+
+def test_the_first_exception_of_another_process(tmp_path):
+    code = (
+        "import sys, types, sky_rs_patch\n"
+        "import os\n"
+        "module = types.ModuleType('elsewhere')\n"
+        "exec('def area(radius): return radius', vars(module))\n"
+        "sys.modules['elsewhere'] = module\n"
+        "sky_rs_patch.enable()\n"
+        "sky_rs_patch.register('elsewhere.area', lambda radius: missing)\n"
+        "module.area(2)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    run_python("-c", code, environment={"SKY_RS_PATCH_STATS_DIR": str(tmp_path)})
+    (process,) = counters.read(str(tmp_path))
+    route = process["routes"]["elsewhere.area"]
+    assert route["declines"] == {"candidate-raised": 1}
+    assert route["first_exception"]["type"] == "NameError"
+    assert counters.total([process])["elsewhere.area"] == route
 
 
 def test_the_error_of_a_candidate_is_no_context(module, enabled):
@@ -384,6 +472,7 @@ def plugin(tmp_path):
 STATUS = """
 import json, sys
 import sky_rs_patch
+from sky_rs_patch._binding import counters as _stats
 sky_rs_patch.enable()
 assert "a_plugin" not in sys.modules
 from sky.utils import common_utils, subprocess_utils

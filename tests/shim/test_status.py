@@ -74,6 +74,8 @@ def test_its_shape(enabled):
             "rebound",
             "calls",
             "declines",
+            "first_exception",
+            "registered_by",
         }
         assert route["state"] in ("active", "inactive", "absent")
         assert set(route["calls"]) == {"rust", "python"}
@@ -217,7 +219,11 @@ def test_counters_of_a_process(small, counters):
     pid = int(run_code(code, environment={**small, VARIABLE: str(counters)}))
     by_process, total = read(counters)
     assert by_process == {
-        pid: {"calls": {"rust": 3, "python": 1}, "declines": {"value": 1}},
+        pid: {
+            "calls": {"rust": 3, "python": 1},
+            "declines": {"value": 1},
+            "first_exception": None,
+        },
     }
     assert total[f"{COMMON}.base36_encode"] == by_process[pid]
     done = run_python("-m", "sky_rs_patch", "status", "--from", counters)
@@ -265,7 +271,11 @@ def test_counters_of_a_process_that_was_killed(small, counters):
         running
         == killed
         == {
-            process.pid: {"calls": {"rust": 4, "python": 0}, "declines": {}},
+            process.pid: {
+                "calls": {"rust": 4, "python": 0},
+                "declines": {},
+                "first_exception": None,
+            },
         }
     )
 

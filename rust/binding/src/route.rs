@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit, ffi};
@@ -39,6 +40,8 @@ pub(crate) struct Route {
     ordinary: GilBound<Cell<bool>>,
     guards: GilBound<RefCell<Guards>>,
     counters: GilBound<Counters>,
+    /// Whether an exception of the candidate was told of: the first one is enough.
+    told: GilBound<Cell<bool>>,
 }
 
 /// Borrows what a cell holds, for as long as the GIL is held.
@@ -242,7 +245,7 @@ impl Route {
                 drop(inside);
                 panics::caught(py, || {
                     // SAFETY: the caller vouches for the arguments.
-                    unsafe { Self::ask_candidate(py, peek(candidate.get(py)), *raises, args, nargsf, kwnames) }
+                    unsafe { self.ask_candidate(py, peek(candidate.get(py)), *raises, args, nargsf, kwnames) }
                 })
             }
         }
@@ -302,6 +305,7 @@ impl Route {
 
     #[inline(never)]
     unsafe fn ask_candidate(
+        &self,
         py: Python<'_>,
         candidate: *mut ffi::PyObject,
         raises: bool,
@@ -315,7 +319,7 @@ impl Route {
         // SAFETY: the caller vouches for the arguments.
         let result = unsafe { calls::vectorcall(py, candidate, args, nargsf, kwnames) };
         if result.is_null() {
-            return if raises { Ok(result) } else { Err(Self::judge_error(py)) };
+            return if raises { Ok(result) } else { Err(self.judge_error(py, candidate)) };
         }
         // SAFETY: `NotImplemented` lives forever, and the result is ours to drop.
         unsafe {
@@ -329,16 +333,44 @@ impl Route {
 
     /// What an exception of a candidate means: a decline, or the user's Ctrl-C.
     #[cold]
-    fn judge_error(py: Python<'_>) -> Decline {
+    fn judge_error(&self, py: Python<'_>, candidate: *mut ffi::PyObject) -> Decline {
         Python::attach(|_| {
-            let Some(error) = PyErr::take(py) else { return Decline::Candidate };
+            let Some(error) = PyErr::take(py) else { return Decline::CandidateRaised };
             if !errors::is_failure(py, &error) {
                 error.restore(py);
                 return Decline::Interrupted;
             }
+            if !self.told.get(py).replace(true) {
+                // SAFETY: the route holds its candidate, which has just been called.
+                let candidate = unsafe { Bound::from_borrowed_ptr(py, candidate) };
+                if let Err(interruption) = self.tell(&candidate, &error) {
+                    interruption.restore(py);
+                    return Decline::Interrupted;
+                }
+            }
             // PyO3's PanicException is no Exception, so that nobody catches it by accident.
-            if error.is_instance_of::<PyException>(py) { Decline::Candidate } else { Decline::Panic }
+            if error.is_instance_of::<PyException>(py) { Decline::CandidateRaised } else { Decline::Panic }
         })
+    }
+
+    /// Has an exception of the candidate remembered: see `sky_rs_patch._binding.candidates`.
+    ///
+    /// # Errors
+    /// What isn't a failure, like Ctrl-C.
+    fn tell(&self, candidate: &Bound<'_, PyAny>, error: &PyErr) -> PyResult<()> {
+        let py = candidate.py();
+        let name = PyString::new(py, &self.name);
+        let told = py
+            .import(intern!(py, "sky_rs_patch._binding.candidates"))
+            .and_then(|candidates| candidates.getattr(intern!(py, "raised")))
+            .and_then(|raised| calls::call(&raised, [name.as_any(), candidate, error.value(py).as_any()]));
+        match told {
+            Err(failure) if errors::is_failure(py, &failure) => {
+                failure.write_unraisable(py, Some(candidate));
+                Ok(())
+            }
+            told => told.map(drop),
+        }
     }
 
     #[cold]
@@ -426,6 +458,7 @@ impl Route {
             ordinary: GilBound::new(Cell::new(true)),
             guards: GilBound::new(RefCell::new(Guards::new(resolver))),
             counters: GilBound::new(Counters::new()),
+            told: GilBound::new(Cell::new(false)),
         })
     }
 

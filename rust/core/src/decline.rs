@@ -32,17 +32,19 @@ pub enum Decline {
     Platform,
     /// The native code panicked.
     Panic,
-    /// A registered candidate raised an exception or returned `NotImplemented`.
+    /// A registered candidate returned `NotImplemented`.
     Candidate,
     /// A signal handler raised; no original runs, the exception goes up.
     Interrupted,
+    /// A registered candidate raised an exception, which is more often a mistake than a decline.
+    CandidateRaised,
     /// A debugger was attached when the guards were looked at; it shows the original.
     Debugger,
 }
 
 impl Decline {
     /// Every reason, in the order of the discriminants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Switch,
         Self::Disabled,
         Self::Guard,
@@ -58,6 +60,7 @@ impl Decline {
         Self::Panic,
         Self::Candidate,
         Self::Interrupted,
+        Self::CandidateRaised,
         Self::Debugger,
     ];
 
@@ -80,6 +83,7 @@ impl Decline {
             Self::Candidate => "candidate",
             Self::Interrupted => "interrupted",
             Self::Debugger => "debugger",
+            Self::CandidateRaised => "candidate-raised",
         }
     }
 }

@@ -312,8 +312,15 @@ class Parent:
         self._check_endings(session)
         failed = self._sessions.failed_modules.get("python-1")
         if failed and not self._config.option.continue_on_collection_errors:
-            errors = "error" if len(failed) == 1 else "errors"
-            raise session.Interrupted(f"{len(failed)} {errors} during collection")
+            errors = len(failed) + self._sessions.repeated_modules
+            raise session.Interrupted(f"{results.plural(errors, 'error')} during collection")
+        if self._distributed and session.shouldfail:
+            raise session.Interrupted(session.shouldfail)
+
+    @property
+    def _distributed(self) -> bool:
+        """Whether the arms have workers, and end early in xdist's way."""
+        return bool(self._config.option.skyrs_distributed)
 
     def _arm(self, backend: str) -> arm_process.Arm:
         return self.arms[backend][0]
@@ -513,15 +520,14 @@ class Parent:
             if failure is not None or rust is not None:
                 run = TestRun(run.nodeid)
             failure = failure or "the module could be imported once and not another time"
-        if self._is_stopping(session):
+        if self._is_stopping(session) and not self._distributed:
             return
         report_forwarding.play(
             self._config, run, verdict=verdict, properties=properties, failure=failure
         )
-        if session.shouldfail:
-            # With workers xdist ends the session otherwise, and so does its exit code.
-            distributed = self._config.option.skyrs_distributed
-            raise (session.Interrupted if distributed else session.Failed)(session.shouldfail)
+        if session.shouldfail and not self._distributed:
+            # With workers, tests that ran at the same time are over as well.
+            raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
 

@@ -78,7 +78,10 @@ class _ArmError(Exception):
 def play_internal_errors(config: pytest.Config, texts: Sequence[str]) -> None:
     """Replays what ended the session of an arm, for the terminal and for JUnit."""
     for text in texts:
-        excinfo = pytest.ExceptionInfo.from_exception(_ArmError(text))
+        try:
+            raise _ArmError(text)
+        except _ArmError as error:
+            excinfo = pytest.ExceptionInfo.from_exception(error)
         config.hook.pytest_internalerror(excrepr=text, excinfo=excinfo)
 
 

@@ -47,6 +47,7 @@ class Sessions:
         arms: that were started, by backend.
         endings: how the sessions of the first round ended, by backend: several, if one died.
         failed_modules: reports on modules that weren't collected, by arm and node id.
+        repeated_modules: how many of the Python arm's reports on them came more than once.
         problems: what kept the comparison from being complete.
         running: the arm that runs now.
         files: that plugins of the Python arm write.
@@ -74,6 +75,7 @@ class Sessions:
         self.arms: dict[str, list[arm_process.Arm]] = {"python": [], "rust": []}
         self.endings: dict[str, list[ending.Ending]] = {"python": [], "rust": []}
         self.failed_modules: dict[str, dict[str, dict[str, Any]]] = {}
+        self.repeated_modules = 0
         self.problems: list[str] = []
         self.running: arm_process.Arm | None = None
         self._roots = (str(config.rootpath), str(config.invocation_params.dir))
@@ -211,6 +213,11 @@ class Sessions:
         """A module wasn't collected, or skipped itself."""
         if report["outcome"] == "failed":
             failed = self.failed_modules.setdefault(settings.name, {})
+            if settings.name == "python-1" and report["nodeid"] in failed:
+                # Workers tell each of their own, unless they say the very same.
+                report_forwarding.play_collection(self._config, report)
+                self.repeated_modules += 1
+                return
             failed[report["nodeid"]] = report
         elif settings.name == "python-1":
             report_forwarding.play_collection(self._config, report)

@@ -32,6 +32,8 @@ _WIDE = [
     *("exit status 42", "child comes back and fails", "timeout by thread", "timeout by signal"),
     *("session timeout", "strict markers", "unconfigure raises", "thread exits later"),
 ]
+#: What other workers have done by the end is chance.
+_RACES = [("-x", "-n 2"), ("-x", "--dist=each")]
 ENDINGS = {ending.name: ending for ending in [*grid(), *SPECIAL]}
 
 
@@ -82,6 +84,8 @@ def test_the_double_run_ends_as_plain_pytest(tmp_path, ending, runner):
         assert ending.redder in both.output
     else:
         assert as_shells_show(both.code) == code
+    if (ending.name, runner) in _RACES:
+        return
     if plain.junit is not None:
         assert counts(both) == counts(plain)
         assert outcomes(both) == outcomes(plain)

@@ -390,9 +390,8 @@ impl Route {
         debug_assert!(!PyErr::occurred(py), "a decline leaves no error behind");
         if !peek(self.first_decline.get(py)).is_null()
             && !matches!(reason, Decline::Switch | Decline::Disabled | Decline::Debugger)
-            && let Err(error) = Python::attach(|_| self.tell_of_decline(py, reason))
+            && self.tell_of_decline(py, reason).is_err()
         {
-            error.restore(py);
             return std::ptr::null_mut();
         }
         let original = peek(self.original.get(py));
@@ -407,18 +406,23 @@ impl Route {
     /// Calls `first_decline`, for the first and last time.
     ///
     /// # Errors
-    /// What isn't an `Exception`, like Ctrl-C.
-    fn tell_of_decline(&self, py: Python<'_>, reason: Decline) -> PyResult<()> {
-        let Some(listener) = self.first_decline.get(py).take() else { return Ok(()) };
-        let listener = listener.into_bound(py);
-        let problem = self.guards.get(py).try_borrow().ok().and_then(|guards| guards.problem(py));
-        let problem = problem.into_pyobject(py)?;
-        let (name, reason) = (PyString::new(py, &self.name), PyString::new(py, reason.name()));
-        let _suspended = tracing::Suspended::new(py);
-        match calls::call(&listener, [name.as_any(), reason.as_any(), &problem]) {
-            Ok(_) => Ok(()),
-            Err(error) => leave_out(&listener, error),
-        }
+    /// `Interrupted` with the exception set if it raised what isn't an `Exception`, like Ctrl-C.
+    #[cold]
+    #[inline(never)]
+    fn tell_of_decline(&self, py: Python<'_>, reason: Decline) -> NativeResult<()> {
+        Python::attach(|_| {
+            let Some(listener) = self.first_decline.get(py).take() else { return Ok(()) };
+            let listener = listener.into_bound(py);
+            let problem = self.guards.get(py).try_borrow().ok().and_then(|guards| guards.problem(py));
+            let (name, reason) = (PyString::new(py, &self.name), PyString::new(py, reason.name()));
+            let _suspended = tracing::Suspended::new(py);
+            let problem = problem.map_or_else(|| py.None().into_bound(py), |text| PyString::new(py, &text).into_any());
+            let told = calls::call(&listener, [name.as_any(), reason.as_any(), &problem]);
+            told.map(drop).or_else(|error| leave_out(&listener, error)).map_err(|error| {
+                error.restore(py);
+                Decline::Interrupted
+            })
+        })
     }
 
     /// The original, for the proxy.

@@ -29,7 +29,6 @@ from one_call import (
     Fresh,
     OddInt,
     OddStr,
-    call,
     environment,
     limit,
     scratch,
@@ -411,18 +410,3 @@ def test_a_replaced_environment_is_the_originals(monkeypatch):
     monkeypatch.setattr(os, "environ", Contextual({VARIABLE: "contextual"}))
     assert home("get_user_hash").get_user_hash() == "contextual"
     assert home("get_user_hash").make_cluster_name_on_cloud("a", 20) == "a-contextual"
-
-
-def test_the_usual_calls_are_served():
-    for name, arguments in {
-        "is_valid_user_hash": ("abcd1234",),
-        "get_user_hash": (),
-        "make_cluster_name_on_cloud": ("my-cluster", 35),
-        "check_cluster_name_is_valid": ("my-cluster",),
-        "is_valid_env_var": ("HF_TOKEN",),
-        "remove_color": ("\x1b[31mred\x1b[0m",),
-        "_redact_secrets_values": (["sky", "launch", "--secret", "A=b"],),
-    }.items():
-        if applicability.reason(f"{COMMON}.{name}") is None:
-            given = call(*arguments)._replace(around=with_hash(name))
-            assert compare(name, given).rust, name

@@ -177,7 +177,7 @@ class Route(NamedTuple):
     Attributes:
         spec: the route.
         state: ``served``; ``changed`` (original or callees); ``unserved`` (what is there is
-            known, and no native function speaks for it); ``absent``.
+            known, and no native function covers it); ``absent``.
         causes: what is in its way, for people.
         functions: its original, then its callees.
     """

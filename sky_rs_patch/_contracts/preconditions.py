@@ -31,7 +31,7 @@ PSUTIL_PROCESS_READS = (
 #: Where it leads further where the native function asks /proc itself, and not psutil.
 PSUTIL_ALIVE_READS = (*PSUTIL_PROCESS_READS, "psutil._pslinux.Process.create_time")
 
-#: Where `psutil.Process.children()` leads, as far as a native function speaks for it.
+#: Where `psutil.Process.children()` leads, as far as a native function covers it.
 PSUTIL_CHILDREN_READS = (
     *PSUTIL_PROCESS_READS,
     "psutil.NoSuchProcess",

@@ -57,7 +57,7 @@ class RouteSpec(NamedTuple):
         answers: which calls the native function answers; a cell of the table in
             ``docs/routes.md``.
         declines: which ones it hands back to the original; alike.
-        callees: functions of the same module that the native function speaks for as well, each
+        callees: functions of the same module that the native function covers as well, each
             with the letters of those variants for which it does.
         context: names, as the original's module sees them, of objects that the native function
             works with, in its order; ``globals()`` is the module's dictionary.

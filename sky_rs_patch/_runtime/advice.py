@@ -27,7 +27,7 @@ class Advice(NamedTuple):
 ADVICE: tuple[Advice, ...] = (
     Advice(r"^opt-in: |^not exact in effect: ", "an opt-in route that nobody asked for", None),
     Advice(
-        r"unknown code|^no native function speaks for",
+        r"unknown code|^no native function covers",
         "SkyPilot's code is another than the known one",
         "`python -m sky_rs_patch fingerprints` shows what changed, docs/new-skypilot.md how it "
         "becomes known",
@@ -83,7 +83,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(r"its route was taken away", "it was unregistered", "register it again"),
     Advice(
         r"gc\.(freeze|callbacks)|gc\b.*elsewhere",
-        "somebody else steers the garbage collector",
+        "other code steers the garbage collector",
         "docs/release-memory.md says who may",
     ),
     Advice(

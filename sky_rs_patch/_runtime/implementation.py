@@ -57,7 +57,7 @@ def choose(
     variant = known_variant(original, target)
     known: list[Any] = [original]
     if variant not in route.natives:
-        raise Refused(f"no native function speaks for variant {variant} of {target}")
+        raise Refused(f"no native function covers variant {variant} of {target}")
     for callee, variants in route.callees.items():
         known.append(require(vars(module).get(callee), f"{module.__name__}.{callee}", variants))
     for name, variants in route.elsewhere.items():
@@ -79,7 +79,7 @@ def choose(
 
 
 def require(found: object, name: str, variants: str) -> FunctionType:
-    """The callee's function; refuses variants that the native function doesn't speak for."""
+    """The callee's function; refuses variants that the native function doesn't cover."""
     from sky_rs_patch._binding import proxies
     from sky_rs_patch._fingerprints.known_variants import DECORATED
 
@@ -92,7 +92,7 @@ def require(found: object, name: str, variants: str) -> FunctionType:
     if cached != (compute.fingerprint(function) in DECORATED):
         raise Refused(f"unknown code: {name} is{'' if cached else ' no longer'} decorated")
     if variant not in variants:
-        raise Refused(f"unknown code: no native function speaks for variant {variant} of {name}")
+        raise Refused(f"unknown code: no native function covers variant {variant} of {name}")
     # What has a fingerprint is one.
     return cast("FunctionType", function)
 

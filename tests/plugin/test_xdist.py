@@ -281,7 +281,7 @@ def test_remote_worker(tmp_path, loaded):
 
 
 def test_remote_process_of_another_arm(tmp_path, loaded):
-    """Modules that were loaded on Python would speak for Rust."""
+    """Modules that were loaded on Python would cover Rust."""
     suite = write(tmp_path / "suite", REMOTE)
     with remote(tmp_path / "elsewhere", "for-good") as port:
         options = [f"--tx=socket=127.0.0.1:{port}", "--dist=load", "--rsyncdir=.", str(suite)]

@@ -48,7 +48,7 @@ def route(state, reason=None):
 ROUTES = {
     "sky.utils.common_utils.a": route("active"),
     "sky.utils.common_utils.b": route("inactive", "unknown code: it has the fingerprint 1"),
-    "sky.utils.common_utils.c": route("inactive", "no native function speaks for variant A of it"),
+    "sky.utils.common_utils.c": route("inactive", "no native function covers variant A of it"),
     "sky.utils.common_utils.d": route("absent", "sky.utils.common_utils has no d"),
     "sky.utils.common_utils.e": route("inactive", "opt-in: set SKY_RS_ENABLE=e"),
 }
@@ -67,7 +67,7 @@ def test_a_row_and_what_is_wrong(matrix, cells, tmp_path):
     assert result.notes == [
         "shim skipped 2: not here",
         "common_utils.b on Python: unknown code: it has the fingerprint 1",
-        "common_utils.c on Python: no native function speaks for variant A of it",
+        "common_utils.c on Python: no native function covers variant A of it",
     ]
 
 

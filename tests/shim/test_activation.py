@@ -349,11 +349,18 @@ def test_a_program_in_an_environment_that_is_switched_on(environment):
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_a_switched_on_environment_serves(environment, small):
-    shutil.copytree(Path(small["PYTHONPATH"]) / "sky", environment.packages / "sky")
+@pytest.fixture
+def with_skypilot(environment, small):
+    """The environment with a small SkyPilot in it."""
     import psutil
 
+    shutil.copytree(Path(small["PYTHONPATH"]) / "sky", environment.packages / "sky")
     shutil.copytree(Path(psutil.__file__).parent, environment.packages / "psutil")
+    return environment
+
+
+def test_a_switched_on_environment_serves(with_skypilot):
+    environment = with_skypilot
     environment.run(*ACTIVATE)
     code = (
         "from sky.utils import common_utils\nimport sky_rs_patch\n"
@@ -366,6 +373,35 @@ def test_a_switched_on_environment_serves(environment, small):
     assert done.stdout == "73 True 0\n"
     assert done.stderr.count("RuntimeWarning") == 1
     assert "SKYPILOT_USE_RUST='maybe'" in done.stderr
+
+
+#: What `activate` of 0.1.0 wrote: it is in environments that a newer wheel finds.
+WRITTEN_BY_0_1_0 = (
+    r"""import sys; exec('\ndef find_spec(name, path=None, target=None):\n    if name[:4] not in """
+    r"""("sky", "sky."): return\n    sys.path.insert(0, home)\n    try: """
+    r"""from sky_rs_patch._finder import installed_finder\n    except ImportError: return\n    """
+    r"""finally: sys.path.remove(home)\n"""
+    r"""    return installed_finder().find_spec(name, path, target)\nsys.meta_path.insert(0, """
+    r"""type(sys.implementation)(find_spec=find_spec, waits_for="sky_rs_patch"))\n', """
+    r"""{"sys": sys, "home": locals().get("sitedir", sys.prefix)})"""
+    "\n"
+)
+
+
+def test_an_environment_that_0_1_0_switched_on_still_is(with_skypilot):
+    environment = with_skypilot
+    switch = environment.packages / "zz_sky_rs_patch_on.pth"
+    switch.write_text(WRITTEN_BY_0_1_0)
+    code = (
+        "from sky.utils import common_utils\nimport sky_rs_patch\n"
+        "print(common_utils.base36_encode('ff'), sum(\n"
+        "    route['calls']['rust'] for route in sky_rs_patch.status()['routes'].values()))"
+    )
+    done = environment.run("-c", code)
+    assert (done.stdout, done.stderr) == ("73 1\n", "")
+    assert f"wrote: {switch}" in environment.run(*ACTIVATE).stdout
+    assert environment.run("-c", code).stdout == "73 1\n"
+    assert environment.run("-m", "sky_rs_patch.deactivate").stdout == f"removed: {switch}\n"
 
 
 def test_a_bare_start_imports_nothing(environment):

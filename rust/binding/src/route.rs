@@ -36,7 +36,8 @@ pub(crate) struct Route {
     observer: GilBound<Cell<Option<Py<PyAny>>>>,
     /// Is told of the first call that is declined for a reason that nobody asked for, and then gone.
     first_decline: GilBound<Cell<Option<Py<PyAny>>>>,
-    /// Enabled and without an observer: the one thing that an ordinary call asks.
+    /// Enabled, without an observer, and with nobody who wants to be told of the first decline: the
+    /// one thing that an ordinary call asks.
     ordinary: GilBound<Cell<bool>>,
     guards: GilBound<RefCell<Guards>>,
     counters: GilBound<Counters>,
@@ -125,7 +126,7 @@ impl Route {
         unsafe { self.call_original(py, reason, args, nargsf, kwnames) }
     }
 
-    /// A call of a route that is disabled or observed.
+    /// A call of a route that is disabled or observed, or that has its first decline to tell of.
     ///
     /// # Safety
     /// As `call`.
@@ -166,8 +167,14 @@ impl Route {
                 self.counters.get(py).count_rust();
                 ("rust", result)
             }
-            // SAFETY: as above.
-            Err(reason) => (reason.name(), unsafe { self.call_original(py, reason, args, nargsf, kwnames) }),
+            Err(reason) => {
+                let result = match self.tell_of_decline(py, reason) {
+                    // SAFETY: as above.
+                    Ok(()) => unsafe { self.call_original(py, reason, args, nargsf, kwnames) },
+                    Err(_) => std::ptr::null_mut(),
+                };
+                (reason.name(), result)
+            }
         };
         let elapsed = start.elapsed();
         match finish {
@@ -206,7 +213,8 @@ impl Route {
     }
 
     fn set_ordinary(&self, py: Python<'_>) {
-        let ordinary = self.enabled.get(py).get() && peek(self.observer.get(py)).is_null();
+        let (observer, listener) = (self.observer.get(py), self.first_decline.get(py));
+        let ordinary = self.enabled.get(py).get() && peek(observer).is_null() && peek(listener).is_null();
         self.ordinary.get(py).set(ordinary);
     }
 
@@ -388,12 +396,6 @@ impl Route {
             return std::ptr::null_mut();
         }
         debug_assert!(!PyErr::occurred(py), "a decline leaves no error behind");
-        if !peek(self.first_decline.get(py)).is_null()
-            && !matches!(reason, Decline::Switch | Decline::Disabled | Decline::Debugger)
-            && self.tell_of_decline(py, reason).is_err()
-        {
-            return std::ptr::null_mut();
-        }
         let original = peek(self.original.get(py));
         if original.is_null() {
             return std::ptr::null_mut();
@@ -403,15 +405,17 @@ impl Route {
         unsafe { calls::vectorcall(py, original, args, nargsf, kwnames) }
     }
 
-    /// Calls `first_decline`, for the first and last time.
+    /// Calls `first_decline`, for the first and last time, unless the decline was asked for.
     ///
     /// # Errors
     /// `Interrupted` with the exception set if it raised what isn't an `Exception`, like Ctrl-C.
-    #[cold]
-    #[inline(never)]
     fn tell_of_decline(&self, py: Python<'_>, reason: Decline) -> NativeResult<()> {
+        if matches!(reason, Decline::Switch | Decline::Disabled | Decline::Debugger | Decline::Interrupted) {
+            return Ok(());
+        }
         Python::attach(|_| {
             let Some(listener) = self.first_decline.get(py).take() else { return Ok(()) };
+            self.set_ordinary(py);
             let listener = listener.into_bound(py);
             let problem = self.guards.get(py).try_borrow().ok().and_then(|guards| guards.problem(py));
             let (name, reason) = (PyString::new(py, &self.name), PyString::new(py, reason.name()));
@@ -512,6 +516,7 @@ impl Route {
     #[pyo3(signature = (listener))]
     fn on_first_decline(&self, py: Python<'_>, listener: Option<Py<PyAny>>) {
         let previous = self.first_decline.get(py).replace(listener);
+        self.set_ordinary(py);
         // Last, for it may run code.
         drop(previous);
     }

@@ -14,8 +14,6 @@ from pytest_skyrs._model import verdicts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DEFAULT_FAIL_ON = (*(verdicts.DIVERGED, verdicts.UNSTABLE, verdicts.CRASHED, verdicts.COLLECTION),)
-
 
 _FOR_SESSIONS = (
     *("json", "html", "known", "update_known", "cov", "side_by_side", "keep", "timeout"),
@@ -61,7 +59,7 @@ def add(parser: pytest.Parser) -> None:
     option(
         "--skyrs-fail-on",
         metavar="VERDICTS",
-        default=",".join(_DEFAULT_FAIL_ON),
+        default=",".join(verdicts.FAILING),
         help="verdicts that make a test fail, separated by commas (default: %(default)s)",
     )
     option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sky_rs_patch._base import html_page
 from sky_rs_patch._base.names import ACTIVE_VARIABLE
 from sky_rs_patch._base.network import isolate_network
 from sky_rs_patch._base.processes import adopt_orphans, end_descendants
@@ -25,6 +26,7 @@ __all__ = (
     "build_info",
     "counters",
     "end_descendants",
+    "html_page",
     "isolate_network",
     "load_extension",
     "observe",

@@ -7,6 +7,8 @@ import fnmatch
 import platform
 from typing import TYPE_CHECKING, Any
 
+from pytest_skyrs._model import verdicts
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,8 +18,6 @@ _OBSERVABLES = (
     *("logs", "warnings", "crash", "collection"),
 )
 _KEYS = {*_MATCHERS, "reason", "issue", "condition", "expires", "verdict"}
-#: What can be accepted.
-VERDICTS = ("diverged", "rust-unstable", "crashed", "collection-diverged")
 
 
 class BadEntry(ValueError):
@@ -53,7 +53,7 @@ class Entry:
             self.speaks_of(test)
             and _matches(self._data.get("function", "*"), function or "")
             and _matches(self._data.get("observable", "*"), observable)
-            and verdict == self._data.get("verdict", "diverged")
+            and verdict == self._data.get("verdict", verdicts.DIVERGED)
         )
 
     def describe(self) -> str:
@@ -111,8 +111,9 @@ def _check(data: Any, place: str) -> None:
     observable = data.get("observable", "call")
     if not set("*?[") & set(observable) and observable not in _OBSERVABLES:
         raise BadEntry(f"{place}: observable {observable!r} is none of {', '.join(_OBSERVABLES)}")
-    if data.get("verdict", "diverged") not in VERDICTS:
-        raise BadEntry(f"{place}: verdict {data['verdict']!r} is none of {', '.join(VERDICTS)}")
+    if data.get("verdict", verdicts.DIVERGED) not in verdicts.FAILING:
+        known = ", ".join(verdicts.FAILING)
+        raise BadEntry(f"{place}: verdict {data['verdict']!r} is none of {known}")
     expires = data.get("expires")
     if expires is not None:
         if not isinstance(expires, datetime.date) or isinstance(expires, datetime.datetime):
@@ -153,7 +154,7 @@ def propose(divergences: list[dict[str, Any]]) -> str:
         if divergence["function"]:
             entry["function"] = divergence["function"]
         entry["observable"] = divergence["observable"]
-        if divergence["verdict"] != "diverged":
+        if divergence["verdict"] != verdicts.DIVERGED:
             entry["verdict"] = divergence["verdict"]
         entry.update(reason="", issue="")
         if entry not in entries:

@@ -6,12 +6,9 @@ is looked at. What can't be looked into counts by its type alone, and is called 
 
 from __future__ import annotations
 
-import collections
 import datetime
 import decimal
 import enum
-import fractions
-import functools
 import hashlib
 import math
 import pathlib
@@ -20,6 +17,8 @@ import types
 import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any, Callable
+
+from pytest_skyrs._model import contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,30 +40,11 @@ _PLAIN = (
     type(Ellipsis),
     type(NotImplemented),
 )
-#: Types written in C, or as good as, and the attributes that make up a value.
-_PARTS: dict[type, tuple[str, ...]] = {
-    datetime.datetime: (
-        *("year", "month", "day", "hour", "minute", "second", "microsecond", "fold", "tzinfo"),
-    ),
-    datetime.date: ("year", "month", "day"),
-    datetime.time: ("hour", "minute", "second", "microsecond", "fold", "tzinfo"),
-    datetime.timedelta: ("days", "seconds", "microseconds"),
-    fractions.Fraction: ("_numerator", "_denominator"),
-    functools.partial: ("func", "args", "keywords"),
-    range: ("start", "stop", "step"),
-    re.Pattern: ("pattern", "flags"),
-    slice: ("start", "stop", "step"),
-    BaseException: ("args",),
-}
 _NAMED = (
     types.FunctionType,
     types.BuiltinFunctionType,
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
-)
-_BUILTIN_BASES: tuple[type, ...] = (
-    *(str, bytes, bytearray, int, float, complex),
-    *(tuple, list, dict, set, frozenset, collections.deque, decimal.Decimal),
 )
 
 
@@ -124,76 +104,6 @@ def type_name(cls: type) -> str:
     if type(module) is not str:
         return f"?.{name}"
     return name if module == "builtins" else f"{module}.{name}"
-
-
-def fields(value: object) -> dict[str, Any] | None:
-    """The attributes that an instance stores itself; ``None`` if it isn't such an object."""
-    cls = type(value)
-    if cls.__getattribute__ not in _ORDINARY_ACCESS or _is_mock(cls):
-        return None
-    found: dict[str, Any] = {}
-    slotted = False
-    holder = None
-    for base in reversed(cls.__mro__):
-        own = vars(base)
-        holder = own.get("__dict__", holder)
-        if "__slots__" not in own:
-            continue
-        for name, member in own.items():
-            if type(member) is types.MemberDescriptorType:
-                slotted = True
-                try:
-                    found[name] = member.__get__(value)
-                except AttributeError:
-                    continue
-    if holder is None:
-        return found if slotted else None
-    # A property of that name would run.
-    is_plain = type(holder) in (types.GetSetDescriptorType, types.MemberDescriptorType)
-    stored = holder.__get__(value) if is_plain else None
-    if type(stored) is not dict:
-        return None
-    found.update(stored)
-    return found
-
-
-#: Each built-in type has its own, which does as that of `object` does.
-_ORDINARY_ACCESS: tuple[Any, ...] = tuple(
-    base.__getattribute__ for base in (object, types.SimpleNamespace, *_BUILTIN_BASES)
-)
-
-
-def _sorted_fields(value: object) -> list[tuple[str, Any]]:
-    return sorted((fields(value) or {}).items(), key=lambda item: str(item[0]))
-
-
-def _is_mock(cls: type) -> bool:
-    return any(base.__module__ == "unittest.mock" for base in cls.__mro__)
-
-
-def _hash_of(value: object) -> tuple[str, str] | None:
-    """Algorithm and digest of one of hashlib's objects."""
-    cls = type(value)
-    if cls.__module__ in ("_hashlib", "_blake2", "_md5", "_sha1", "_sha2", "_sha3", "_sha512"):
-        try:
-            copy: Any = value.copy()  # type: ignore[attr-defined]
-            return copy.name, copy.digest().hex()
-        except (AttributeError, TypeError, ValueError):
-            return None
-    return None
-
-
-def _numpy_bytes(value: object) -> tuple[str, bytes] | None:
-    cls = type(value)
-    if cls.__module__ != "numpy":
-        return None
-    try:
-        array: Any = value
-        if array.dtype.hasobject:
-            return None
-        return f"{array.dtype.str}{array.shape}", array.tobytes()
-    except (AttributeError, TypeError):
-        return None
 
 
 class _Walker:
@@ -258,24 +168,28 @@ class _Walker:
 
     def _object(self, value: Any, cls: type, depth: int) -> None:
         name = type_name(cls)
-        for base in _BUILTIN_BASES:
+        for base in contents.BUILTIN_BASES:
             if issubclass(cls, base):
                 # The base's own view of it, and what the subclass adds.
-                self.mapping(name, [("", _as_base(base, value)), *_sorted_fields(value)], depth)
+                self.mapping(
+                    name,
+                    [("", contents.as_base(base, value)), *contents.sorted_fields(value)],
+                    depth,
+                )
                 return
-        for base, parts in _PARTS.items():
+        for base, parts in contents.PARTS.items():
             if issubclass(cls, base):
                 found = [getattr(base, part).__get__(value) for part in parts]
                 if base is BaseException:
                     found = list(found[0])
                 self.sequence(name, found, depth)
                 return
-        special = _hash_of(value) or _numpy_bytes(value)
-        stored = fields(value) if special is None else None
+        special = contents.hash_of(value) or contents.numpy_bytes(value)
+        stored = contents.fields(value) if special is None else None
         if special is not None:
             self.sequence(name, list(special), depth)
         elif stored is not None:
-            self.mapping(name, _sorted_fields(value), depth)
+            self.mapping(name, contents.sorted_fields(value), depth)
         else:
             self.leaf("opaque", f"<{name} object>")
 
@@ -299,27 +213,6 @@ class _Walker:
 
     def mapping(self, tag: str, items: list[tuple[Any, Any]], depth: int) -> None:
         raise NotImplementedError
-
-
-def _as_base(base: type, value: Any) -> Any:
-    """A copy of the value as an instance of the built-in type that it derives from."""
-    if base is dict:
-        return dict(dict.items(value))
-    if base in (list, tuple, set, frozenset):
-        return base(base.__iter__(value))
-    if base is collections.deque:
-        return list(base.__iter__(value))
-    if base is decimal.Decimal:
-        return decimal.Decimal.__repr__(value)
-    if base is str:
-        return str.__str__(value)
-    if base is int:
-        return int.__int__(value)
-    if base is float:
-        return float.__float__(value)
-    if base is complex:
-        return complex.__add__(value, 0)
-    return bytes(memoryview(value))
 
 
 def _int_text(value: object) -> str:

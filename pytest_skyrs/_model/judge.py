@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from pytest_skyrs._model.compare import Observable
     from pytest_skyrs._model.test_run import TestRun
 
-#: The most telling first.
-_ORDER = (
-    verdicts.CRASHED,
-    verdicts.DIVERGED,
-    verdicts.COLLECTION,
-    verdicts.UNSTABLE,
-    verdicts.INCONCLUSIVE,
-    verdicts.FLAKY,
-)
-
 #: How many times a difference without a differing call must repeat itself.
 ROUNDS = 3
 #: The same where Rust has answered nothing in the test.
@@ -100,7 +90,7 @@ class Case:
             verdict = self._judge(observable, python, rust)
             pair = _telling_pair(observable, python, rust)
             findings.append(Finding(observable, verdict, compare.show(observable, *pair)))
-        findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
+        findings.sort(key=lambda finding: verdicts.BY_NAME[finding.verdict].severity)
         return findings
 
     def _judge_presence(self) -> Finding:

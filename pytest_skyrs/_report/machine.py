@@ -172,7 +172,7 @@ def _propose(parent: Parent) -> None:
         for divergence in row["divergences"]
         if row["verdict"] in failing
         and divergence["verdict"] in failing
-        and divergence["verdict"] in accepted_differences.VERDICTS
+        and divergence["verdict"] in verdicts.FAILING
     ]
     if not fresh:
         return

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from pytest_skyrs._controller.controller import Parent
     from pytest_skyrs._options import Options
 
-_LETTERS = {
-    verdicts.DIVERGED: "D",
-    verdicts.UNSTABLE: "U",
-    verdicts.CRASHED: "C",
-    verdicts.COLLECTION: "D",
-    verdicts.FLAKY: "~",
-    verdicts.INCONCLUSIVE: "?",
-    verdicts.KNOWN: "k",
-    verdicts.VACUOUS: "v",
-}
 _SHOWN = 20
 #: Bytes by which the memory of two sessions differs for no reason.
 _MEMORY_SLACK = 32 << 20
@@ -69,13 +59,13 @@ def _isolation_lines(plan: Plan, options: Options) -> list[str]:
 
 def status(report: pytest.TestReport, verdict: str) -> tuple[str, str, str] | None:
     """Letter and word of a report that shows a verdict."""
-    letter = _LETTERS.get(verdict)
-    if letter is None:
+    facts = verdicts.BY_NAME.get(verdict)
+    if facts is None or not facts.letter:
         return None
     if report.failed:
-        return "failed", letter, verdict.upper()
+        return "failed", facts.letter, verdict.upper()
     if report.passed and report.when == "call" and not hasattr(report, "wasxfail"):
-        return "passed", letter if verdict != verdicts.VACUOUS else ".", f"PASSED ({verdict})"
+        return "passed", "." if facts.quiet else facts.letter, f"PASSED ({verdict})"
     return None
 
 
@@ -107,13 +97,9 @@ def _short(text: str, limit: int = 120) -> str:
 
 def failure_text(verdict: str, divergences: list[dict[str, Any]]) -> str:
     """What a failing test shows in the place of a traceback."""
-    explained = {
-        verdicts.DIVERGED: "rust differs from python, in every run",
-        verdicts.UNSTABLE: "rust contradicts itself; python doesn't",
-        verdicts.CRASHED: "the session crashed on rust; on python it didn't",
-        verdicts.COLLECTION: "it is collected on one backend only",
-    }
-    lines = [f"skyrs: {verdict}: {explained.get(verdict, 'it counts as a failure here')}"]
+    facts = verdicts.BY_NAME[verdict]
+    asked_for = "" if facts.fails == verdicts.YES else " (it counts as a failure here)"
+    lines = [f"skyrs: {verdict}: {facts.meaning}{asked_for}"]
     if divergences:
         lines.insert(0, headline(divergences[0]))
     for divergence in divergences[:_SHOWN]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sky_rs_patch._bench import children, machine, timing
+from sky_rs_patch._bench.gathered import Gathered
 from sky_rs_patch._bench.workloads import WORKLOADS, OpenSSL
 
 if TYPE_CHECKING:
@@ -129,7 +130,11 @@ def write(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Problem(f"{name} can't be written: {error.strerror}") from None
+        raise _unwritable(name, error) from None
+
+
+def _unwritable(name: str, error: OSError) -> Problem:
+    return Problem(f"{name} can't be written: {error.strerror}")
 
 
 def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[str, Any]:
@@ -172,7 +177,7 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
     )
     with tempfile.TemporaryDirectory(prefix="sky-rs-bench-home-") as folder:
         home = Path(folder)
-        gathered = _Gathered(chosen)
+        gathered = Gathered(chosen)
         for number in range(plan.processes):
             _say(f"process {number + 1} of {plan.processes}")
             for message in _worker(options, plan, chosen, home):
@@ -193,7 +198,10 @@ def collect(options: argparse.Namespace, *, out: TextIO | None = None) -> dict[s
             )
         _say("")
     if options.pyperf:
-        gathered.write_pyperf(options.pyperf)
+        try:
+            gathered.write_pyperf(options.pyperf)
+        except OSError as error:
+            raise _unwritable(options.pyperf, error) from None
     from sky_rs_patch._bench import table
 
     print(table.render(result), end="", file=out)
@@ -321,133 +329,6 @@ def _worker(
     if code != 0:
         said = "".join(errors[-15:]).strip()
         raise Problem(f"a worker ended with exit code {code}:\n{said}")
-
-
-class _Gathered:
-    """What the workers said, by workload."""
-
-    def __init__(self, chosen: list[int]) -> None:
-        self._messages: dict[int, list[dict[str, Any]]] = {index: [] for index in chosen}
-        self._calls: list[dict[str, list[float]]] = []
-        self.metadata: dict[str, Any] = {}
-        #: Peers that can't be measured, and why.
-        self.problems: list[str] = []
-
-    def add(self, message: dict[str, Any]) -> None:
-        if "index" in message:
-            self._messages[message["index"]].append(message)
-        elif "problems" in message:
-            self.problems = message["problems"]
-        elif "calls" in message:
-            self._calls.append(message["calls"])
-        elif "metadata" in message:
-            # What pyperf knows of the last process; the paths in it are nobody's business.
-            self.metadata = {
-                name: value
-                for name, value in message["metadata"].items()
-                if name not in {"hostname", "python_executable", "python_config_args"}
-            }
-
-    def complete(self) -> bool:
-        return all(self._messages.values())
-
-    def calls(self) -> dict[str, Any]:
-        pooled: dict[str, list[float]] = {}
-        for calls in self._calls:
-            for name, values in calls.items():
-                pooled.setdefault(name, []).extend(values)
-        return {name: timing.spread(values)._asdict() for name, values in pooled.items()}
-
-    def rows(self, rates: dict[str, tuple[float | None, str | None]]) -> list[dict[str, Any]]:
-        return [_row(index, messages, rates) for index, messages in self._messages.items()]
-
-    def write_pyperf(self, name: str) -> None:
-        """Writes a suite: a benchmark for each column, a run for each process."""
-        import pyperf
-
-        benchmarks = []
-        for index, messages in self._messages.items():
-            workload = WORKLOADS[index]
-            columns = dict.fromkeys(c for m in messages for c in m.get("values", ()))
-            for column in columns:
-                title = f"{workload.function} {workload.what}".strip() + f" [{column}]"
-                runs = [
-                    pyperf.Run(
-                        message["values"][column],
-                        metadata={
-                            **self.metadata,
-                            "name": title,
-                            "loops": message["loops"][column],
-                            "unit": "second",
-                        },
-                        collect_metadata=False,
-                    )
-                    for message in messages
-                    if column in message.get("values", ())
-                ]
-                benchmarks.append(pyperf.Benchmark(runs))
-        try:
-            pyperf.BenchmarkSuite(benchmarks).dump(name, replace=True)
-        except OSError as error:
-            raise Problem(f"{name} can't be written: {error.strerror}") from None
-
-
-def _row(
-    index: int,
-    messages: list[dict[str, Any]],
-    rates: dict[str, tuple[float | None, str | None]],
-) -> dict[str, Any]:
-    """One workload in all processes together."""
-    workload, last = WORKLOADS[index], messages[-1]
-    row: dict[str, Any] = {
-        "function": workload.function,
-        "workload": workload.what,
-        "target": last.get("target"),
-        "state": last["state"],
-        "note": last.get("note"),
-        "declined": workload.declined,
-        "answered": bool(last.get("answered")),
-        "seconds": {},
-        "ratio": None,
-        "limit": None,
-        "peers": {},
-    }
-    failed = next((message for message in messages if message["state"] == "failed"), None)
-    if failed is not None:
-        row.update(state="failed", note=failed["note"])
-        return row
-    if "values" not in last:
-        return row
-    notes = [row["note"], *last["notes"]]
-    pooled: dict[str, list[float]] = {}
-    for message in messages:
-        for column, values in message["values"].items():
-            pooled.setdefault(column, []).extend(values)
-    for column, values in pooled.items():
-        spread = timing.spread(values)._asdict()
-        if column.startswith("peer "):
-            # Both were measured in the same rounds.
-            ratios = [a / b for a, b in zip(pooled["original"], values)]
-            row["peers"][column[5:]] = {
-                "seconds": spread,
-                "ratio": timing.spread(ratios)._asdict(),
-            }
-        else:
-            row["seconds"][column] = spread
-    if "routed" in pooled:
-        ratios = [a / b for a, b in zip(pooled["original"], pooled["routed"])]
-        row["ratio"] = timing.spread(ratios)._asdict()
-    bound = workload.bound
-    if bound is not None:
-        row["limit"] = bound.what
-    if isinstance(bound, OpenSSL):
-        rate, problem = rates[f"{bound.algorithm} {last['bytes']}"]
-        if rate:
-            seconds = last["bytes"] / rate
-            row["seconds"]["limit"] = timing.spread([seconds])._asdict()
-        notes.append(problem)
-    row["note"] = "; ".join(note for note in notes if note) or None
-    return row
 
 
 def _rates(

@@ -6,15 +6,14 @@ but its own style.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import importlib.resources
 import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
+from sky_rs_patch._base import html_page
+from sky_rs_patch._base.html_page import escaped
 from sky_rs_patch._bench import table
 from sky_rs_patch._bench.timing import seconds_text
 
@@ -26,51 +25,29 @@ def render(result: dict[str, Any]) -> str:
         result: what ``bench --json`` writes.
     """
     package = importlib.resources.files("sky_rs_patch._bench")
-    style = package.joinpath("page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
-        (s.key, s.title, _CHARTS.get(s.key, _no_chart)(result) + _table(s))
+        (s.key, escaped(s.title), _CHARTS.get(s.key, _no_chart)(result) + _table(s))
         for s in table.sections(result)
     ]
     if result.get("server") is not None:
         sections.append(("server", "API server", _server(result["server"])))
-    links = "".join(f'<li><a href="#{key}">{_text(title)}</a></li>' for key, title, _ in sections)
-    facts = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>"
-        for name, value in table.facts(result)
+    facts = html_page.definitions(
+        (escaped(name), escaped(value)) for name, value in table.facts(result)
     )
     alerts = "".join(
-        f'<p class="alert" role="note"><strong>Doubtful:</strong> {_text(warning)}</p>\n'
+        f'<p class="alert" role="note"><strong>Doubtful:</strong> {escaped(warning)}</p>\n'
         for warning in result["warnings"]
     )
-    return "".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta name="color-scheme" content="light dark">\n'
-            '<meta name="referrer" content="no-referrer">\n'
-            f"<title>sky-rs-patch: what the routes gain</title>\n<style>{style}</style>\n"
-            "</head>\n<body>\n<header>\n<h1>What the routes gain</h1>\n"
-            f'<p>{_text(_summary(result))}</p>\n{alerts}<dl class="facts">{facts}</dl>\n'
-            f'<p class="faint">{_text(table.READING)}</p>\n</header>\n'
-            f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n',
-            *(
-                f'<section aria-labelledby="{key}"><h2 id="{key}">{_text(title)}</h2>\n'
-                f"{body}\n</section>\n"
-                for key, title, body in sections
-            ),
-            "</main>\n</body>\n</html>\n",
-        ]
+    return html_page.document(
+        title="sky-rs-patch: what the routes gain",
+        style=package.joinpath("page.css").read_text(encoding="utf-8"),
+        header=(
+            f"<h1>What the routes gain</h1>\n<p>{escaped(_summary(result))}</p>\n"
+            f'{alerts}<dl class="facts">{facts}</dl>\n'
+            f'<p class="faint">{escaped(table.READING)}</p>'
+        ),
+        sections=sections,
     )
-
-
-def _text(value: object) -> str:
-    text = str(value)
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return html.escape(text)
 
 
 def _summary(result: dict[str, Any]) -> str:
@@ -88,19 +65,17 @@ def _summary(result: dict[str, Any]) -> str:
 
 
 def _table(section: table.Section) -> str:
-    classes = [' class="num"' if at in section.right else "" for at in range(len(section.columns))]
-    head = "".join(f'<th scope="col"{c}>{_text(h)}</th>' for c, h in zip(classes, section.columns))
-    rows = []
-    for cells in section.rows:
-        slow = _is_slower(section.columns, cells)
-        row = [f'<th scope="row">{_text(cells[0])}</th>']
-        for at, cell in enumerate(cells[1:], 1):
-            marked = ' class="num bad"' if slow and section.columns[at] == "ratio" else classes[at]
-            row.append(f"<td{marked}>{_text(cell)}</td>")
-        rows.append(f"<tr>{''.join(row)}</tr>\n")
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(section.title)}">'
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody></table></div>"
+    slower = {
+        (at, section.columns.index("ratio"))
+        for at, cells in enumerate(section.rows)
+        if _is_slower(section.columns, cells)
+    }
+    return html_page.table(
+        escaped(section.title),
+        [escaped(head) for head in section.columns],
+        [[escaped(cell) for cell in cells] for cells in section.rows],
+        section.right,
+        slower,
     )
 
 
@@ -116,14 +91,14 @@ def _server(given: Any) -> str:
     """Another program's results: its tables if it has some, else what it wrote."""
     parts = []
     for section in table.server_sections({"server": given}):
-        parts.append(f"<h3>{_text(section.title)}</h3>\n{_table(section)}\n")
+        parts.append(f"<h3>{escaped(section.title)}</h3>\n{_table(section)}\n")
     if not parts:
         parts.append(f'<div class="scroll"><pre>{_block(json.dumps(given, indent=1))}</pre></div>')
     return "".join(parts)
 
 
 def _block(text: str) -> str:
-    return "\n".join(_text(line) for line in text.split("\n"))
+    return "\n".join(escaped(line) for line in text.split("\n"))
 
 
 # ---- charts -------------------------------------------------------------------------------------
@@ -160,7 +135,7 @@ def _axis(scale: _Scale, labels: Sequence[tuple[float, str]]) -> str:
     # On a narrow screen there is no room for labels between the powers of ten.
     marks = "".join(
         f'<text{"" if label.startswith("1") else _MINOR} x="{scale.at(value):.2f}%" y="14" '
-        f'text-anchor="middle">{_text(label)}</text>'
+        f'text-anchor="middle">{escaped(label)}</text>'
         for value, label in labels
     )
     return (
@@ -172,8 +147,8 @@ def _axis(scale: _Scale, labels: Sequence[tuple[float, str]]) -> str:
 def _rows(axis: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
     """Rows of name, what of it, drawing and value."""
     items = "".join(
-        f'<li><span class="name">{_text(name)} <span>{_text(what)}</span></span>'
-        f'{drawing}<span class="value">{_text(value)}</span></li>\n'
+        f'<li><span class="name">{escaped(name)} <span>{escaped(what)}</span></span>'
+        f'{drawing}<span class="value">{escaped(value)}</span></li>\n'
         for name, what, drawing, value in rows
     )
     return f'<ul class="chart">\n{axis}{items}</ul>\n'

@@ -30,7 +30,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import run_code
 
-from pytest_skyrs._model.canonical import Canonical, fields, type_name
+from pytest_skyrs._model.canonical import Canonical, type_name
+from pytest_skyrs._model.contents import fields
 
 canonical = Canonical()
 digest, describe = canonical.digest, canonical.describe

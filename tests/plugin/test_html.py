@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from pytest_skyrs._report import page as _page
+from sky_rs_patch._testing import html_page
 
 PWN = "document.documentElement.setAttribute('data-pwned','1')"
 HOSTILE = [
@@ -276,7 +277,7 @@ def assert_harmless(text):
 @pytest.mark.parametrize("text", [*HOSTILE, ALL])
 def test_hostile_text_stays_text(text):
     page = assert_harmless(_page.render(hostile(a_summary(), text)))
-    shown = _page._visible(text)
+    shown = html_page.visible(text)
     assert shown in page.one("p", class_="closing").text
     assert shown in page.one("title").text or "nothing" in page.one("title").text
     assert shown in page.one("code", class_="copy").text
@@ -310,7 +311,7 @@ def test_json_block_of_hostile_data():
     assert not set("<>&\u2028\u2029") & set(block)
     assert block.isascii()
     data = json.loads(block)
-    assert data["tests"][0]["id"] == _page._visible(ALL)
+    assert data["tests"][0]["id"] == html_page.visible(ALL)
     assert "\\udc80" in data["tests"][0]["id"]
 
 
@@ -335,8 +336,8 @@ def test_policy_names_what_is_inline():
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     script = page.all("script")[-1].text
-    assert f"script-src '{_page._digest(script)}'" in policy
-    assert f"style-src '{_page._digest(page.one('style').text)}'" in policy
+    assert f"script-src '{html_page.digest(script)}'" in policy
+    assert f"style-src '{html_page.digest(page.one('style').text)}'" in policy
     assert "</" not in script
     # Nothing is fetched.
     assert not re.search(r"@import|url\(|fetch\(|https?:", page.one("style").text + script)
@@ -702,16 +703,16 @@ def test_browser_opens_the_divergence_of_the_address(browse):
 def test_browser_and_hostile_data(browse):
     summary = hostile(a_summary(), "\n".join(HOSTILE))
     summary["divergences"][0]["rust"] += "x"
-    address = f"#open={quote(_page._visible(summary['divergences'][0]['id']))}"
+    address = f"#open={quote(html_page.visible(summary['divergences'][0]['id']))}"
     page = browse(summary, address)
     assert "data-pwned" not in page.one("html").attributes
     assert page.all("img") == page.all("svg") == []
     assert len(page.all("script")) == 2
-    assert ids_in(page) == [_page._visible(summary["tests"][0]["id"])] * 4
+    assert ids_in(page) == [html_page.visible(summary["tests"][0]["id"])] * 4
     allowed = ATTRIBUTES | {"aria-sort", "disabled"}
     assert {name for node in page.walk() for name in node.attributes} <= allowed
     options = page.one("select", id="function").all("option")
-    assert options[-1].text.startswith(_page._visible("\n".join(HOSTILE)))
+    assert options[-1].text.startswith(html_page.visible("\n".join(HOSTILE)))
 
 
 @needs_browser

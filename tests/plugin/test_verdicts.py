@@ -1,10 +1,12 @@
 """What the runs of a test amount to: every row of the table of verdicts."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from runs import NODEID, call, run
 
+from pytest_skyrs._model import verdicts as facts
 from pytest_skyrs._model.judge import MOST_ROUNDS, ROUNDS, Case, plain_verdict
 from pytest_skyrs._model.test_run import TestRun
 from pytest_skyrs._model.verdicts import (
@@ -361,3 +363,32 @@ def test_the_first_runs_alone_settle_nothing(make):
     assert set(verdicts(case).values()) == {INCONCLUSIVE}
     assert case.needs_python()
     assert case.needs_rust()
+
+
+def test_severities_are_ranks():
+    assert sorted(verdict.severity for verdict in facts.TABLE) == list(range(len(facts.ALL)))
+    # Whatever fails by default is worse than all that doesn't.
+    assert {verdict.name for verdict in facts.BY_SEVERITY[: len(facts.FAILING)]} == {*facts.FAILING}
+
+
+def test_all_names_are_in_the_table():
+    others = {facts.NO, facts.YES, facts.AS_PYTEST, facts.SESSION, facts.KNOWN_FILE}
+    texts = {value for name, value in vars(facts).items() if name.isupper() and type(value) is str}
+    assert texts - others == set(facts.ALL)
+
+
+def test_tones_have_a_colour():
+    style = Path(facts.__file__).parents[1].joinpath("_report", "report.css").read_text()
+    for verdict in facts.TABLE:
+        assert f".{verdict.tone} {{" in style
+
+
+def test_the_document_s_table():
+    lines = ["| verdict | letter | means | fails |", "|---|---|---|---|"]
+    for verdict in facts.TABLE:
+        letter = f"`{verdict.letter}`" if verdict.letter else "pytest's own"
+        letter += " if it fails" if verdict.quiet else ""
+        lines.append(f"| `{verdict.name}` | {letter} | {verdict.meaning} | {verdict.fails} |")
+    document = Path(__file__).parents[2] / "docs" / "double-run.md"
+    # If this fails, these are the lines that belong there.
+    assert "\n\n" + "\n".join(lines) + "\n\n" in document.read_text()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-    from pytest_skyrs._arm.session import Recorder, StaleProcess
+    from pytest_skyrs._arm.joining import StaleProcess
+    from pytest_skyrs._arm.recorder import Recorder
+    from pytest_skyrs._model.events import RunRecord
 
 
 class _Session:
@@ -44,11 +46,11 @@ def _prepare(early_config: pytest.Config) -> None:
     """Enables the routes before the first conftest can import SkyPilot."""
     known = early_config.known_args_namespace
     if known.skyrs_arm is not None:
-        from pytest_skyrs._arm import session
+        from pytest_skyrs._arm import joining
 
         try:
             _join_arm(known.skyrs_arm)
-        except session.StaleProcess as problem:
+        except joining.StaleProcess as problem:
             _Session.refusal = problem
             # Nothing of the suite is to be imported.
             known.noconftest = True
@@ -66,19 +68,20 @@ def _prepare(early_config: pytest.Config) -> None:
     if len(modes) > 1:
         raise pytest.UsageError(f"{' and '.join(modes)} don't go together; give one of them")
     if known.skyrs_backend is not None or known.skyrs_shadow or known.skyrs_both == "inline":
-        from pytest_skyrs._arm import session
+        from pytest_skyrs._arm import joining
 
-        session.join(known.skyrs_backend or "rust")
+        joining.join(known.skyrs_backend or "rust")
     if known.skyrs_both == "sessions" and not known.collectonly:
         from pytest_skyrs import _options
         from pytest_skyrs._model import other_plugins
 
         _options.check_environment()
-        other_plugins.settle_in_parent(known)
+        other_plugins.settle_in_controller(known)
 
 
 def _join_arm(text: str) -> None:
-    from pytest_skyrs._arm import session
+    from pytest_skyrs._arm import joining
+    from pytest_skyrs._arm.recorder import Recorder
     from pytest_skyrs._model.settings import ArmSettings
 
     settings = ArmSettings.from_option(text)
@@ -87,8 +90,8 @@ def _join_arm(text: str) -> None:
         from pytest_skyrs._arm.body_coverage import BodyCoverage
 
         coverage = BodyCoverage()
-    session.join(settings.backend, settings)
-    _Session.recorder = session.Recorder(settings, lambda nodeid, record: None)
+    joining.join(settings.backend, settings)
+    _Session.recorder = Recorder(settings, lambda nodeid, record: None)
     _Session.recorder.start(coverage)
 
 
@@ -97,19 +100,19 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     """Settles options before other plugins look at them."""
     options = config.option
     if options.skyrs_arm is not None:
-        from pytest_skyrs._arm import session
+        from pytest_skyrs._arm import joining
         from pytest_skyrs._model.settings import ArmSettings
 
-        session.adapt_options(config, ArmSettings.from_option(options.skyrs_arm))
+        joining.adapt_options(config, ArmSettings.from_option(options.skyrs_arm))
     elif options.skyrs_both == "inline":
-        from pytest_skyrs._arm import session
+        from pytest_skyrs._arm import joining
 
-        session.fix_seeds(options, options.skyrs_seed or 0)
+        joining.fix_seeds(options, options.skyrs_seed or 0)
     elif options.skyrs_both == "sessions" and not options.collectonly:
         from pytest_skyrs._model import other_plugins
 
         options.skyrs_measures_coverage = other_plugins.measures_coverage(options)
-        other_plugins.settle_in_parent(options)
+        other_plugins.settle_in_controller(options)
         # The arms distribute, not we.
         options.skyrs_distributed = any(
             getattr(options, name, None) for name in ("numprocesses", "tx")
@@ -142,9 +145,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Inline(config, _options.read(config)), "skyrs-inline")
     elif options.skyrs_both is not None and not options.collectonly:
         from pytest_skyrs import _options
-        from pytest_skyrs._controller.controller import Parent
+        from pytest_skyrs._controller.controller import Controller
 
-        config.pluginmanager.register(Parent(config, _options.read(config)), "skyrs-parent")
+        controller = Controller(config, _options.read(config))
+        config.pluginmanager.register(controller, "skyrs-controller")
     elif options.skyrs_shadow:
         from pytest_skyrs._modes.shadow import Shadow
 
@@ -152,36 +156,40 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_arm(config: pytest.Config) -> None:
-    from pytest_skyrs._arm import record_report, session
+    from pytest_skyrs._arm import joining, record_report
+    from pytest_skyrs._arm.recorder import Protocol
+    from pytest_skyrs._arm.remote import Remote
+    from pytest_skyrs._arm.selection import Selection
+    from pytest_skyrs._arm.writer import Writer
     from pytest_skyrs._model.settings import ArmSettings
 
     settings = ArmSettings.from_option(config.option.skyrs_arm)
     register = config.pluginmanager.register
     if _Session.refusal is not None:
-        register(session.Refusal(_Session.refusal), "skyrs-refusal")
+        register(joining.Refusal(_Session.refusal), "skyrs-refusal")
         return
-    register(session.Selection(settings), "skyrs-selection")
+    register(Selection(settings), "skyrs-selection")
     recorder = _Session.recorder
     assert recorder is not None
     if hasattr(config, "workerinput"):
 
-        def send(nodeid: str, record: dict[str, Any]) -> None:
+        def send(nodeid: str, record: RunRecord) -> None:
             config.hook.pytest_runtest_logreport(report=record_report.make(nodeid, record))
 
         recorder.emit_to(send)
         register(recorder, "skyrs-recorder")
-        register(session.Protocol(recorder), "skyrs-protocol")
-        register(session.Remote(config, recorder), "skyrs-remote")
+        register(Protocol(recorder), "skyrs-protocol")
+        register(Remote(config, recorder), "skyrs-remote")
         recorder.configured(config)
     elif config.getoption("dist", "no") != "no":
         recorder.leave()
-        register(session.Writer(settings, config, None), "skyrs-writer")
+        register(Writer(settings, config, None), "skyrs-writer")
     else:
-        writer = session.Writer(settings, config, recorder)
+        writer = Writer(settings, config, recorder)
         recorder.emit_to(writer.record)
         # The writer's last word is the recorder's.
         register(recorder, "skyrs-recorder")
-        register(session.Protocol(recorder), "skyrs-protocol")
+        register(Protocol(recorder), "skyrs-protocol")
         register(writer, "skyrs-writer")
         recorder.configured(config)
 
@@ -222,31 +230,31 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """The double run decides on the exit code when all other plugins are done."""
-    parent = session.config.pluginmanager.get_plugin("skyrs-parent")
-    if parent is None:
+    controller = session.config.pluginmanager.get_plugin("skyrs-controller")
+    if controller is None:
         return (yield)
     try:
         result = yield
     except (SystemExit, pytest.exit.Exception) as error:
         # The Python arm has ended with that code, and it may be too good for what was found.
-        parent.finish(session, error)
+        controller.finish(session, error)
         return None
     except BaseException as error:
-        parent.finish(session, error)
+        controller.finish(session, error)
         raise
-    parent.finish(session, None)
+    controller.finish(session, None)
     return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]:
     """Nor does what another plugin does after that make it better."""
-    parent = config.pluginmanager.get_plugin("skyrs-parent")
+    controller = config.pluginmanager.get_plugin("skyrs-controller")
     try:
         return (yield)
     except SystemExit:
-        if parent is not None and parent.code:
-            raise SystemExit(parent.code) from None
+        if controller is not None and controller.code:
+            raise SystemExit(controller.code) from None
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sky_rs_patch._base import html_page
+from sky_rs_patch._base.child_environment import child_environment
 from sky_rs_patch._base.names import ACTIVE_VARIABLE
 from sky_rs_patch._base.network import isolate_network
 from sky_rs_patch._base.processes import adopt_orphans, end_descendants
@@ -24,6 +25,7 @@ __all__ = (
     "adopt_orphans",
     "aligned",
     "build_info",
+    "child_environment",
     "counters",
     "end_descendants",
     "html_page",

@@ -16,6 +16,7 @@ from pytest_skyrs._model.canonical import type_name
 if TYPE_CHECKING:
     from pytest_skyrs._arm.logs import LogTap
     from pytest_skyrs._model.canonical import Canonical
+    from pytest_skyrs._model.events import Call, Calls
 
 #: Distinct calls of one test whose arguments and results are kept to be read.
 _DESCRIBED = 2_000
@@ -46,14 +47,14 @@ class CallRecorder:
     def start(self) -> None:
         """Forgets what was recorded: a test begins."""
         self._indexes: dict[tuple[str, ...], int] = {}
-        self._table: list[dict[str, Any]] = []
+        self._table: list[Call] = []
         self._sequence: list[int] = []
         self._paths: dict[str, dict[str, int]] = {}
         self._nanoseconds: dict[str, int] = {}
         self._threads: set[int] = set()
         self._nested: dict[str, int] = {}
 
-    def take(self) -> dict[str, Any]:
+    def take(self) -> Calls:
         """What was recorded since `start`, ready for JSON."""
         return {
             "table": self._table,
@@ -97,7 +98,7 @@ class CallRecorder:
             index = self._indexes.get(key)
             if index is None:
                 index = self._indexes[key] = len(self._table)
-                entry: dict[str, Any] = {"function": function, "args": digest, "outcome": outcome}
+                entry: Call = {"function": function, "args": digest, "outcome": outcome}
                 if shared:
                     entry["shared"] = True
                 if aside:

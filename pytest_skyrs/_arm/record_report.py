@@ -6,9 +6,12 @@ The reports of a test can't carry it: pytest tells of warnings after the last of
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_skyrs._model.events import RunRecord
 
 _TYPE = "SkyrsRecord"
 
@@ -27,15 +30,11 @@ class RecordReport(pytest.TestReport):
             longrepr=None,
             when="skyrs",  # type: ignore[arg-type]
         )
-        self._text = text
-
-    def line(self, place: dict[str, object]) -> str:
-        """The record as an event of the arm, with the worker that it is from."""
-        head = json.dumps({"event": "record", "id": self.nodeid, **place})
-        return f'{head[:-1]}, "record": {self._text}}}'
+        #: The record's JSON.
+        self.text = text
 
 
-def make(nodeid: str, record: dict[str, Any]) -> RecordReport:
+def make(nodeid: str, record: RunRecord) -> RecordReport:
     """A report that holds a record. JSON in ASCII, so that lone surrogates pass."""
     return RecordReport(nodeid, json.dumps(record, default=repr))
 
@@ -43,7 +42,7 @@ def make(nodeid: str, record: dict[str, Any]) -> RecordReport:
 def to_serializable(report: object) -> dict[str, Any] | None:
     """For ``pytest_report_to_serializable``."""
     if isinstance(report, RecordReport):
-        return {"$report_type": _TYPE, "nodeid": report.nodeid, "text": report._text}
+        return {"$report_type": _TYPE, "nodeid": report.nodeid, "text": report.text}
     return None
 
 

@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_skyrs._controller import sandbox
+from pytest_skyrs._model import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,14 +73,14 @@ class Arm:
         if plan.isolate == "none":
             _refuse_listeners(plan.ports, settings)
         self.settings = settings
-        self.finished: dict[str, Any] | None = None
+        self.finished: events.SupervisorResult | None = None
         #: Of each process that ran tests, by worker.
-        self.words: dict[str, dict[str, Any]] = {}
+        self.words: dict[str, events.WorkerReport] = {}
         self.exit: int | None = None
         self.collected: int | None = None
         self.problem: str | None = None
         #: What it told of its session's end, if it came to that.
-        self.finish: dict[str, Any] | None = None
+        self.finish: events.Finish | None = None
         #: Whether nothing of pytest was left to be done.
         self.over = False
         #: Whether `stop` ended it.
@@ -95,8 +96,8 @@ class Arm:
         if plan.cache is not None:
             arguments.insert(0, f"--override-ini=cache_dir={settings.cache}")
         interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
-        parent = json.dumps([plan.first_path, sys.argv])
-        launcher = [str(_HERE / "launcher.py"), parent]
+        started = json.dumps([plan.first_path, sys.argv])
+        launcher = [str(_HERE / "launcher.py"), started]
         # Without a name: nothing that a test does to its folders reaches it.
         self._result = tempfile.TemporaryFile(dir=settings.path.parent)  # noqa: SIM115 - lives on
         content = {
@@ -116,11 +117,11 @@ class Arm:
             cwd=plan.directory,
             stdin=subprocess.PIPE,
             stdout=self._result,
-            # Ctrl-C is the parent's to pass on.
+            # Ctrl-C is the controller's to pass on.
             start_new_session=True,
         )
 
-    def events(self, deadline: float | None = None) -> Iterator[dict[str, Any]]:
+    def follow(self, deadline: float | None = None) -> Iterator[events.Event]:
         """What happens in the arm, as it happens, until it is over.
 
         Args:
@@ -139,7 +140,9 @@ class Arm:
                 if chunk:
                     partial += chunk
                     if partial.endswith(b"\n"):
-                        event, partial = self._event(partial), b""
+                        event, partial = events.from_line(partial), b""
+                        # Lines that something else wrote count as well: what is missing shows.
+                        self._heard += 1
                         if not self._note(event):
                             yield event
                     continue
@@ -151,43 +154,32 @@ class Arm:
                     time.sleep(_POLL)
         self._end()
 
-    def _event(self, line: bytes) -> dict[str, Any]:
-        self._heard += 1
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict) and "event" in event:
-                return event
-        # Somebody else wrote into the file; what is missing shows at the end.
-        return {"event": "unreadable"}
-
     @property
     def missing_events(self) -> int:
         """Events that the arm wrote and that weren't found: a test has changed the file."""
-        told = (self.finish or {}).get("events")
-        return 0 if told is None else abs(told - self._heard_by_finish)
+        return abs(self.finish.events - self._heard_by_finish) if self.finish is not None else 0
 
-    def _note(self, event: dict[str, Any]) -> bool:
+    def _note(self, event: events.Event) -> bool:
         """Keeps what is told of the arm as a whole."""
-        kind = event["event"]
-        if kind == "worker":
-            if event["words"]:
-                self.words[event["id"]] = json.loads(event["words"])
-        elif kind == "collected":
-            self.collected = event["count"]
-        elif kind == "finish":
+        if isinstance(event, events.Worker):
+            if event.report is not None:
+                self.words[event.name] = event.report
+        elif isinstance(event, events.Collected):
+            self.collected = event.count
+        elif isinstance(event, events.Finish):
             self.finish = event
-            self.exit = event["exit"]
+            self.exit = event.exit
             self._heard_by_finish = self._heard
-        elif kind == "over":
+        elif isinstance(event, events.Over):
             self.over = True
-        elif kind == "interrupt":
-            self.interrupt = event["text"]
-        elif kind == "internalerror":
-            self.internal_errors.append(event["text"])
+        elif isinstance(event, events.Interrupt):
+            self.interrupt = event.text
+        elif isinstance(event, events.InternalError):
+            self.internal_errors.append(event.text)
             # What follows a worker's error is xdist's.
-            self.problem = self.problem or event["text"]
+            self.problem = self.problem or event.text
         else:
-            return bool(kind == "unreadable")
+            return isinstance(event, events.Unreadable)
         return True
 
     def _end(self) -> None:
@@ -200,12 +192,12 @@ class Arm:
             file.seek(0)
             content = file.read()
         try:
-            self.finished = dict(json.loads(content))
+            self.finished = cast("events.SupervisorResult", dict(json.loads(content)))
         except ValueError:
             code = self._process.returncode
-            self.finished = {"exit": None, "leftovers": [], "seconds": 0.0}
             self.problem = f"the process that watched over it ended with {code}"
-            self.finished["leftovers"] = sandbox.end_processes(self.settings)
+            leftovers = sandbox.end_processes(self.settings)
+            self.finished = {"exit": None, "leftovers": leftovers, "seconds": 0.0}
             return
         if self.finished.get("problem"):
             self.problem = self.finished["problem"]
@@ -230,9 +222,8 @@ class Arm:
         """What it told after nobody listened any more."""
         with contextlib.suppress(OSError), self.settings.events.open("rb") as file:
             for line in file:
-                if line.startswith((b'{"event": "worker"', b'{"event": "finish"')):
-                    with contextlib.suppress(ValueError):
-                        self._note(json.loads(line))
+                if events.is_of(line, events.Worker, events.Finish):
+                    self._note(events.from_line(line))
 
     def tail(self, lines: int = 30) -> str:
         """The end of what the arm printed."""

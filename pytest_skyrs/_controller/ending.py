@@ -73,8 +73,8 @@ def of(arm: Arm, unfinished: Sequence[TestRun]) -> Ending:
             reason = f"{how(arm)} {_where(arm, unfinished)}"
             after = arm.collected is not None and not unfinished
             return Ending(name, code, reason, died=True, after_tests=after)
-    finish = arm.finish or {}
-    after = bool(finish) and bool(finish["error"] or finish["exit"] != code or not arm.over)
+    finish = arm.finish
+    after = finish is not None and bool(finish.error or finish.exit != code or not arm.over)
     return Ending(name, code, _reason(arm, code), died=False, after_tests=after)
 
 
@@ -89,6 +89,8 @@ def exit_code(own: int, python: Sequence[Ending], *, bad: bool) -> int:
     told = next((ending for ending in python if ending.code), None)
     if told is not None and not told.is_empty:
         return told.code
+    # A test in which the process ended has failed, whatever the code with which it ended.
+    bad = bad or any(ending.died and not ending.after_tests for ending in python)
     if told is None and not bad and python and python[-1].after_tests:
         # Its tests may have failed: something made it end well all the same.
         return 0
@@ -169,18 +171,18 @@ def _where(arm: Arm, unfinished: Sequence[TestRun]) -> str:
 
 def _reason(arm: Arm, code: int) -> str | None:
     """What ended a session that told of its end."""
-    finish = arm.finish or {}
+    finish = arm.finish
     by = (arm.finished or {}).get("stopped_by")
     if by is not None:
         return f"{by} was sent to the process that watches over it"
     if arm.internal_errors:
         return "an internal error of pytest or of a plugin"
-    if finish.get("error"):
-        return f"in pytest_sessionfinish: {finish['error']}"
-    if finish and (finish["exit"] != code or (not arm.over and not arm.stopped)):
+    if finish is not None and finish.error:
+        return f"in pytest_sessionfinish: {finish.error}"
+    if finish is not None and (finish.exit != code or (not arm.over and not arm.stopped)):
         # In pytest_unconfigure, at exit, or by a signal after the session.
         after = how(arm).removesuffix(", and not by pytest,")
-        return f"its session ended with exit code {finish['exit']}, and its process {after}"
+        return f"its session ended with exit code {finish.exit}, and its process {after}"
     if arm.interrupt is not None:
         return arm.interrupt
-    return finish.get("stop") or None
+    return (finish.stop or None) if finish is not None else None

@@ -1,6 +1,6 @@
-"""Starts pytest in an arm as the parent's was started, by script or by ``python -m``.
+"""Starts pytest in an arm as the controller's was started, by script or by ``python -m``.
 
-Run by path; the first argument is JSON: what the parent's ``sys.path`` began with, and its
+Run by path; the first argument is JSON: what the controller's ``sys.path`` began with, and its
 ``sys.argv``. The others are for pytest. Programs under test look at ``sys.argv``, too (SkyPilot
 records the command), so both arms show what the user typed.
 """
@@ -11,8 +11,8 @@ import json
 import sys
 
 if __name__ == "__main__":
-    parent, *arguments = sys.argv[1:]
-    sys.path[0], sys.argv[:] = json.loads(parent)
+    started, *arguments = sys.argv[1:]
+    sys.path[0], sys.argv[:] = json.loads(started)
     import pytest
 
     sys.exit(pytest.main(arguments))

@@ -1,4 +1,4 @@
-"""Shows a test's result to the parent's pytest as if it had run the test: one report a phase."""
+"""Forwarding of reports: a test's result shows as if the controller's pytest had run it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
+    from pytest_skyrs._model.events import Warned
     from pytest_skyrs._model.test_run import TestRun
 
 #: Set on the report that shows a verdict; `pytest_report_teststatus` looks for it.
@@ -85,21 +86,21 @@ def play_internal_errors(config: pytest.Config, texts: Sequence[str]) -> None:
         config.hook.pytest_internalerror(excrepr=text, excinfo=excinfo)
 
 
-def play_warning(config: pytest.Config, event: dict[str, Any]) -> None:
+def play_warning(config: pytest.Config, event: Warned) -> None:
     """Replays a warning. Its category may be known to the arm alone: a class of that name does."""
-    module, _, name = event["category"].rpartition(".")
+    module, _, name = event.category.rpartition(".")
     category = getattr(sys.modules.get(module or "builtins"), name, None)
     if not (isinstance(category, type) and issubclass(category, Warning)):
         category = type(name, (UserWarning,), {"__module__": module})
     message = warnings.WarningMessage(
-        category(event["message"]), category, event["filename"], event["lineno"]
+        category(event.message), category, event.filename, event.lineno
     )
-    location = event["location"] and tuple(event["location"])
+    location = event.location and tuple(event.location)
     config.hook.pytest_warning_recorded.call_historic(
         kwargs={
             "warning_message": message,
-            "when": event["when"],
-            "nodeid": event["id"],
+            "when": event.when,
+            "nodeid": event.nodeid,
             "location": location,
         }
     )

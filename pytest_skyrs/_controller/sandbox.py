@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import site
 import socket
 import subprocess
 import sys
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_skyrs._model.settings import ArmSettings
-
-#: They would lead out of the arm's HOME.
-_XDG = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 
 
 def make(settings: ArmSettings, cache: Path | None) -> None:
@@ -41,20 +37,17 @@ def environment(
         hash_seed: PYTHONHASHSEED.
         measures_coverage: the Python arm's coverage data is the session's, and so is their place.
     """
-    made = {name: value for name, value in os.environ.items() if name not in _XDG}
-    made.update(
-        {
-            # pip's --user packages are found by HOME.
-            "PYTHONUSERBASE": site.getuserbase(),
-            "HOME": str(settings.home),
-            "TMPDIR": str(settings.temporary),
-            "PYTHONHASHSEED": hash_seed,
-            "HYPOTHESIS_STORAGE_DIRECTORY": str(settings.path / "hypothesis"),
-            "COVERAGE_FILE": str(settings.path / "coverage"),
-            "SKY_RS_PATCH_STATS_DIR": str(settings.stats),
-            FOLDER_VARIABLE: settings.folder,
-        }
-    )
+    from sky_rs_patch import _testing
+
+    variables = {
+        "TMPDIR": str(settings.temporary),
+        "PYTHONHASHSEED": hash_seed,
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(settings.path / "hypothesis"),
+        "COVERAGE_FILE": str(settings.path / "coverage"),
+        _testing.COUNTERS_VARIABLE: str(settings.stats),
+        FOLDER_VARIABLE: settings.folder,
+    }
+    made = _testing.child_environment(home=settings.home, **variables)
     if measures_coverage and settings.is_the_sessions:
         made.pop("COVERAGE_FILE")
         if "COVERAGE_FILE" in os.environ:

@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pytest_skyrs._controller import arm_process, ending, report_forwarding
+from pytest_skyrs._model import events
 from pytest_skyrs._model.session_files import SessionFiles
 from pytest_skyrs._model.settings import ArmSettings
 from pytest_skyrs._model.summaries import Heard
@@ -52,6 +53,7 @@ class Sessions:
         running: the arm that runs now.
         files: that plugins of the Python arm write.
         summaries: what those plugins say at the end.
+        keep: whether the arms' folders stay, for somebody to look at.
     """
 
     plan: arm_process.Plan
@@ -81,6 +83,7 @@ class Sessions:
         self._roots = (str(config.rootpath), str(config.invocation_params.dir))
         self.files = SessionFiles(folder / "session-files", str(folder), self._roots)
         self.summaries = Heard()
+        self.keep = options.keep
 
     def start(self, settings: ArmSettings) -> arm_process.Arm:
         """Starts an arm that is followed later."""
@@ -142,18 +145,8 @@ class Sessions:
         crashed = set()
         over = 0
         with skip.open("a", encoding="ascii") as had:
-            for event in arm.events(self._limit.deadline):
-                if event["event"] == "item":
-                    if not arm.settings.skip:
-                        self._store.add_item(arm.settings.name, event["id"])
-                elif event["event"] == "deselected":
-                    self._note_deselected(arm.settings, event["count"])
-                elif event["event"] == "warning" and arm.settings.name == "python-1":
-                    report_forwarding.play_warning(self._config, event)
-                elif event["event"] == "summary":
-                    self.summaries.take(event)
-                elif event["event"] == "collectreport":
-                    self._note_module(arm.settings, event["report"])
+            for event in arm.follow(self._limit.deadline):
+                self._note(arm.settings, event)
                 run = assembler.take(event)
                 if run is not None:
                     over += run.nodeid not in crashed
@@ -176,7 +169,7 @@ class Sessions:
                 return True
             if not end.died or arm.stopped:
                 return False
-            finished = arm.finished or {}
+            finished: events.SupervisorResult = arm.finished or {}
             signal = finished.get("signal")
             how = f"by {signal}" if signal else f"with exit code {finished.get('exit')}"
             self.say(f"{arm.settings.name} arm: its session ended {how}")
@@ -192,6 +185,21 @@ class Sessions:
                 self._store.note_run(arm.settings.name, run.nodeid)
                 yield run
             return not self._config.option.maxfail
+
+    def _note(self, settings: ArmSettings, event: events.Event) -> None:
+        """What is told of other things than single tests."""
+        if isinstance(event, events.Item):
+            if not settings.skip:
+                self._store.add_item(settings.name, event.nodeid)
+        elif isinstance(event, events.Deselected):
+            self._note_deselected(settings, event.count)
+        elif isinstance(event, events.Warned):
+            if settings.name == "python-1":
+                report_forwarding.play_warning(self._config, event)
+        elif isinstance(event, events.Summary):
+            self.summaries.take(event)
+        elif isinstance(event, events.CollectReport):
+            self._note_module(settings, event.report)
 
     def leave(self, arm: arm_process.Arm) -> None:
         """Moves an arm's folder out of the next one's way."""

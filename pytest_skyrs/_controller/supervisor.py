@@ -2,7 +2,7 @@
 
 Started by path, with a JSON file as its argument; imports nothing of pytest. Orphans of the arm
 become its children (a subreaper), so nothing escapes. It ends everything when the arm is over,
-when it reads ``stop`` on its standard input, and when that is closed: the parent is gone.
+when it reads ``stop`` on its standard input, and when that is closed: the controller is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_skyrs._model.events import SupervisorResult
 
 #: Seconds that an arm has to end by itself after Ctrl-C.
 _GRACE = 10.0
@@ -28,12 +31,12 @@ class _Supervisor:
         self._status: int | None = None
         self._pid = 0
         self._stopping: float | None = None
-        #: The signal that stopped it; ``None`` if the parent did.
+        #: The signal that stopped it; ``None`` if the controller did.
         self._told_by: int | None = None
-        #: The parent is gone without a word.
+        #: The controller is gone without a word.
         self.abandoned = False
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> SupervisorResult:
         """Runs the arm to its end."""
         from sky_rs_patch import _testing
 
@@ -83,16 +86,16 @@ class _Supervisor:
         return pid
 
     def _watch(self, wake: int) -> None:
-        parent: int | None = 0
+        controller: int | None = 0
         while self._status is None:
-            sources = [wake] if parent is None else [wake, parent]
+            sources = [wake] if controller is None else [wake, controller]
             ready, _, _ = select.select(sources, [], [], 1.0)
             if wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 4096)
-            if parent in ready:
+            if controller in ready:
                 self.abandoned = not os.read(0, 4096)
-                parent = None
+                controller = None
                 self._stop()
             self._reap()
             if self._stopping is not None and time.monotonic() > self._stopping + _GRACE:
@@ -136,9 +139,10 @@ def _describe_descendants() -> list[str]:
 def main(plan_path: str) -> None:
     """Runs the plan, and writes how it went beside it."""
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
-    # In place of this script's folder, what the parent imports from.
+    # In place of this script's folder, what the controller imports from.
     sys.path[:] = plan["sys_path"]
     supervisor = _Supervisor(plan)
+    result: SupervisorResult
     try:
         result = supervisor.run()
     except OSError as error:
@@ -148,7 +152,7 @@ def main(plan_path: str) -> None:
         shutil.rmtree(plan["workplace"], ignore_errors=True)
         return
     try:
-        # The file that the parent gave us in the place of standard output.
+        # The file that the controller gave us in the place of standard output.
         os.write(1, json.dumps(result).encode("ascii"))
     except OSError as error:
         sys.exit(f"skyrs: {plan['workplace']}: {error.strerror}")

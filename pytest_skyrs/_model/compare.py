@@ -11,6 +11,7 @@ from pytest_skyrs._model.normalise import normalise
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_skyrs._model.events import Call
     from pytest_skyrs._model.test_run import TestRun
 
 #: Outcomes of a function's calls by their arguments.
@@ -263,8 +264,8 @@ def _show_call(observable: Observable, python: TestRun, rust: TestRun) -> Shown:
     return Shown(observable.function, arguments, sides[0], sides[1], detail, pickled)
 
 
-def _outcome_text(call: dict[str, str | list[str]]) -> str:
-    text = str(call.get("gave", f"outcome {call['outcome']}"))
+def _outcome_text(call: Call) -> str:
+    text = call.get("gave", f"outcome {call['outcome']}")
     if "left" in call:
         text += f"\nand left the arguments as {call['left']}"
     if "logs" in call:

@@ -67,6 +67,18 @@ class Case:
         """Whether there is anything to judge."""
         return bool(self.observables) or None in (self.python[0], self.rust[0])
 
+    def add(self, backend: str, run: TestRun | None) -> None:
+        """One more run on a backend; ``None`` if the test wasn't there."""
+        (self.python if backend == "python" else self.rust).append(run)
+
+    def first_runs(self) -> tuple[TestRun | None, TestRun | None]:
+        """The first run on Python, and on Rust, if there is any."""
+        python, rust = (
+            next((run for run in runs if run is not None), None)
+            for runs in (self.python, self.rust)
+        )
+        return python, rust
+
     def judge(self) -> list[Finding]:
         """The findings so far, the most telling first."""
         if self.python[0] is None or self.rust[0] is None:
@@ -144,7 +156,7 @@ class Case:
         python, rust = self.python[0], self.rust[0]
         if python is None or rust is None:
             return True
-        return bool(python.reports) and python.reports[0].get("when") == "collect"
+        return python.is_module
 
     def needs_python(self) -> bool:
         """Whether another Python run would tell more."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_skyrs._model.settings import ArmSettings
 
-#: Files that are made of reports: the parent writes them, once, with its verdicts.
+#: Files that are made of reports: the controller writes them, once, with its verdicts.
 _OF_REPORTS: dict[str, object] = {
     "xmlpath": None,
     "report_log": None,
@@ -47,7 +47,7 @@ _OF_TESTS: dict[str, object] = {
     "mtr_no_db": True,
 }
 
-#: What the parent must not do, though every arm does.
+#: What the controller must not do, though every arm does.
 _OF_ARMS: dict[str, object] = {
     "cov_source": [],
     "cov_fail_under": None,
@@ -87,14 +87,14 @@ _REWRITE: dict[str, _Rewriting] = {
 
 
 def settle_in_arm(option: Namespace, settings: ArmSettings) -> None:
-    """Turns off what only the parent may write, and in other arms what only the first may."""
+    """Turns off what only the controller may write, and in other arms what only the first may."""
     _set(option, _OF_REPORTS)
     if not settings.is_the_sessions:
         _set(option, _OF_TESTS)
 
 
-def settle_in_parent(option: Namespace) -> None:
-    """Turns off what is done where tests run; the parent runs none.
+def settle_in_controller(option: Namespace) -> None:
+    """Turns off what is done where tests run; the controller runs none.
 
     Args:
         option: pytest's options, or those that it knows before conftest files are loaded.

@@ -1,10 +1,10 @@
 """Files that an arm's pytest processes write: the first Python arm's are the session's.
 
 All arms run in the user's folder with the user's options, so that a plugin which writes a file
-writes it in each of them, and once more in the parent. Each process notes which files it opens for
-writing (`Watch`). When all is over, those of the Python arm are as that arm left them. What other
-arms have added is gone, and so is what plugins have added in the parent that don't make their files
-of reports (`SessionFiles`).
+writes it in each of them, and once more in the controller. Each process notes which files it opens
+for writing (`Watch`). When all is over, those of the Python arm are as that arm left them. What
+other arms have added is gone, and so is what plugins have added in the controller that don't make
+their files of reports (`SessionFiles`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Audit events that tell of a file which is about to be written, by the position of its name.
 _EVENTS = {"open": 0, "os.rename": 1, "sqlite3.connect": 0}
 _NOT_FILES = ("/dev/", "/proc/", "/sys/")
-#: Packages of plugins that make their files of reports: the parent's are the session's.
+#: Packages of plugins that make their files of reports: the controller's are the session's.
 _REPORTERS = {"_pytest", "pytest_skyrs", "pytest_html", "pytest_jsonreport", "pytest_reportlog"}
 
 
@@ -118,7 +118,7 @@ def written(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 class SessionFiles:
-    """In the parent: the files of the session, while it goes on.
+    """In the controller: the files of the session, while it goes on.
 
     Args:
         folder: where to keep copies.
@@ -131,7 +131,7 @@ class SessionFiles:
         self._folder = folder
         self._roots = tuple(os.path.join(root, "") for root in roots)  # noqa: PTH118
         self._kept: dict[str, Path] = {}
-        self._watch = Watch(folder / "written-parent.jsonl", apart, self._roots)
+        self._watch = Watch(folder / "written-controller.jsonl", apart, self._roots)
         #: Files that could not be kept or put back, and why.
         self.problems: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What a parent session tells an arm, in one option that xdist passes on to every worker."""
+"""What a controller tells an arm, in one option that xdist passes on to every worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ArmSettings:
         skip: node ids to leave out: an arm that goes on after a crash.
         coverage: measure which lines of the originals run.
         roots: folders whose files are the user's: what tests write there is looked after.
-        screen: columns of the parent's terminal, and whether it has colours.
+        screen: columns of the controller's terminal, and whether it has colours.
     """
 
     backend: str

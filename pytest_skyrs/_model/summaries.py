@@ -1,8 +1,8 @@
 """What other plugins say at the end of a session, told by those that saw the tests run.
 
-The plugins of the Python arm gathered their data where the tests ran; in the parent the same
+The plugins of the Python arm gathered their data where the tests ran; in the controller the same
 plugins have seen reports at best. So the text that each of them writes as its summary in the
-Python arm takes the place of what it would write in the parent.
+Python arm takes the place of what it would write in the controller.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     import pytest
+
+    from pytest_skyrs._model.events import Summary
 
 _OURS = ("_pytest.", "pytest_skyrs.", "xdist.")
 
@@ -74,7 +76,7 @@ class Teller:
     Args:
         config: of the arm's session.
         tell: gets a plugin's name, its text, and whether it wrote it before other plugins.
-        screen: columns of the parent's terminal, and whether it has colours.
+        screen: columns of the controller's terminal, and whether it has colours.
     """
 
     def __init__(
@@ -113,19 +115,19 @@ class Teller:
 
 
 class Heard:
-    """In the parent: what the plugins of the Python arm wrote."""
+    """In the controller: what the plugins of the Python arm wrote."""
 
     def __init__(self) -> None:
         #: By plugin: before other plugins wrote theirs, and after that.
         self._texts: dict[str, tuple[list[str], list[str]]] = {}
 
-    def take(self, event: dict[str, Any]) -> None:
+    def take(self, event: Summary) -> None:
         """A plugin has written something."""
-        before, after = self._texts.setdefault(event["plugin"], ([], []))
-        (before if event["first"] else after).append(event["text"])
+        before, after = self._texts.setdefault(event.plugin, ([], []))
+        (before if event.first else after).append(event.text)
 
     def put_in_place(self, config: pytest.Config) -> None:
-        """Has the parent's plugins write the same."""
+        """Has the controller's plugins write the same."""
         for name, implementation in _implementations(config):
             if name in self._texts:
                 wraps = implementation.wrapper or implementation.hookwrapper
@@ -135,7 +137,7 @@ class Heard:
                 )
 
     def write_rest(self, config: pytest.Config) -> None:
-        """Writes what plugins wrote that the parent doesn't have: of conftest files, say."""
+        """Writes what plugins wrote that the controller doesn't have: of conftest files, say."""
         while self._texts:
             for texts in self._texts.pop(next(iter(self._texts))):
                 _write(config, texts)

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pytest_skyrs._model import events
+
+if TYPE_CHECKING:
+    from pytest_skyrs._model.events import Call, Calls, Event, RunRecord
+
+_COLLECTING = "collect"
 #: After these phases nothing follows; ``???`` is how plugins name that of a process that died.
-_LAST_PHASES = ("teardown", "collect", "???")
+_LAST_PHASES = ("teardown", _COLLECTING, "???")
+
+_NO_CALLS: Calls = {
+    "table": [],
+    "sequence": [],
+    "paths": {},
+    "nanoseconds": {},
+    "threads": 0,
+    "nested": {},
+}
+_NO_RECORD: RunRecord = {
+    "calls": _NO_CALLS,
+    "exceptions": {},
+    "logs": [],
+    "thread_logs": [],
+    "racing": False,
+    "foreign_logs": [],
+    "warnings": [],
+    "resources": [0, 0, 0, 0],
+}
 
 
 @dataclasses.dataclass
@@ -25,7 +50,7 @@ class TestRun:
 
     nodeid: str
     reports: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    record: dict[str, Any] | None = None
+    record: RunRecord | None = None
     crash: str | None = None
     occurrence: str = ""
 
@@ -44,6 +69,11 @@ class TestRun:
     def name(self) -> str:
         """The node id, and which run of it if there are several."""
         return f"{self.nodeid} ({self.occurrence})" if self.occurrence else self.nodeid
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is the collection of a module, see `module_run`."""
+        return bool(self.reports) and self.reports[0].get("when") == _COLLECTING
 
     @property
     def outcome(self) -> str:
@@ -95,9 +125,17 @@ class TestRun:
         )
 
     @property
+    def _told(self) -> RunRecord:
+        return self.record or _NO_RECORD
+
+    @property
+    def _calls(self) -> Calls:
+        return self._told.get("calls") or _NO_CALLS
+
+    @property
     def exception_text(self) -> str:
         """Type and message of each phase's exception."""
-        exceptions = (self.record or {}).get("exceptions", {})
+        exceptions = self._told.get("exceptions", {})
         return "\n".join(f"{when}: {kind}: {text}" for when, (kind, text) in exceptions.items())
 
     def printed(self, stream: str) -> str:
@@ -114,62 +152,62 @@ class TestRun:
     @property
     def logs(self) -> list[str]:
         """Log records of the thread that ran the test, a line each."""
-        return list((self.record or {}).get("logs", []))
+        return list(self._told.get("logs", []))
 
     @property
     def foreign_logs(self) -> list[str]:
         """Messages of threads that earlier tests left."""
-        return list((self.record or {}).get("foreign_logs", []))
+        return list(self._told.get("foreign_logs", []))
 
     @property
     def thread_logs(self) -> list[str]:
         """Log records of threads that the test started, a line each."""
-        return list((self.record or {}).get("thread_logs", []))
+        return list(self._told.get("thread_logs", []))
 
     @property
     def racing(self) -> bool:
         """Whether threads of the test went on after it."""
-        return bool((self.record or {}).get("racing", False))
+        return bool(self._told.get("racing", False))
 
     @property
     def warnings(self) -> list[str]:
         """Warnings, a line each."""
-        return list((self.record or {}).get("warnings", []))
+        return list(self._told.get("warnings", []))
 
     @property
     def resources(self) -> list[int]:
         """What it left behind; see `pytest_skyrs._arm.resources.Resources`."""
-        return list((self.record or {}).get("resources", [0, 0, 0, 0]))
+        return list(self._told.get("resources", [0, 0, 0, 0]))
 
     @property
     def bodies(self) -> dict[str, Any]:
         """Lines and branches of originals that ran, if they were measured."""
-        return dict((self.record or {}).get("bodies", {}))
+        return dict(self._told.get("bodies", {}))
 
-    def calls(self) -> list[dict[str, Any]]:
+    def calls(self) -> list[Call]:
         """Routed calls in the order of their ends."""
-        calls = (self.record or {}).get("calls")
-        return [calls["table"][index] for index in calls["sequence"]] if calls else []
+        calls = self._calls
+        return [calls["table"][index] for index in calls["sequence"]]
 
     @property
     def call_threads(self) -> int:
         """How many threads made them."""
-        return int((self.record or {}).get("calls", {}).get("threads", 0))
+        return int(self._calls.get("threads", 0))
 
     @property
     def paths(self) -> dict[str, dict[str, int]]:
         """Calls by function and by what answered."""
-        return dict((self.record or {}).get("calls", {}).get("paths", {}))
+        return dict(self._calls.get("paths", {}))
 
     @property
     def nested(self) -> dict[str, int]:
         """Calls from inside of other routed calls, by function."""
-        return dict((self.record or {}).get("calls", {}).get("nested", {}))
+        return dict(self._calls.get("nested", {}))
 
     @property
     def nanoseconds(self) -> dict[str, int]:
         """Time of the fastest call by function."""
-        return dict((self.record or {}).get("calls", {}).get("nanoseconds", {}))
+        return dict(self._calls.get("nanoseconds", {}))
 
     @property
     def rust_calls(self) -> int:
@@ -187,9 +225,21 @@ def _import_error(report: dict[str, Any]) -> str:
     text = report.get("longrepr")
     if isinstance(text, dict):
         text = (text.get("reprcrash") or {}).get("message")
-    if report.get("when") != "collect" or not isinstance(text, str) or not text.strip():
+    if report.get("when") != _COLLECTING or not isinstance(text, str) or not text.strip():
         return ""
     return f": {text.strip().splitlines()[-1].removeprefix('E  ').strip()}"
+
+
+def module_run(nodeid: str, report: dict[str, Any] | None) -> TestRun:
+    """A module's collection in the form of a test.
+
+    Args:
+        nodeid: of the module.
+        report: on its failure; ``None`` if it was collected.
+    """
+    if report is None:
+        return TestRun(nodeid, [{"when": _COLLECTING, "outcome": "passed"}])
+    return TestRun(nodeid, [{**report, "when": _COLLECTING}])
 
 
 def from_json(data: dict[str, Any]) -> TestRun:
@@ -206,25 +256,23 @@ class Assembler:
         self._begun: dict[str, None] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def take(self, event: dict[str, Any]) -> TestRun | None:
+    def take(self, event: Event) -> TestRun | None:
         """A test's run when an event completes it."""
-        kind = event["event"]
-        worker = event.get("worker", "")
-        if kind == "start":
-            if worker is None:
-                self._begun.setdefault(event["id"])
+        if isinstance(event, events.Start):
+            if event.worker is None:
+                self._begun.setdefault(event.nodeid)
             else:
-                self._run(event["id"], worker)
-        elif kind == "report":
-            report = event["report"]
-            run = self._run(report["nodeid"], worker)
+                self._run(event.nodeid, event.worker)
+        elif isinstance(event, events.Report):
+            report = event.report
+            run = self._run(report["nodeid"], event.worker)
             run.reports.append(report)
-            if event.get("died") and report["outcome"] != "rerun":
+            if event.died and report["outcome"] != "rerun":
                 run.crash = str(report.get("longrepr"))
                 return self._done(run, event)
-        elif kind == "record":
-            run = self._run(event["id"], worker)
-            run.record = event["record"]
+        elif isinstance(event, events.Record):
+            run = self._run(event.nodeid, event.worker)
+            run.record = event.record
             return self._done(run, event)
         return None
 
@@ -245,11 +293,10 @@ class Assembler:
     def _run(self, nodeid: str, worker: str) -> TestRun:
         return self._open.setdefault((nodeid, worker), TestRun(nodeid))
 
-    def _done(self, run: TestRun, event: dict[str, Any]) -> TestRun:
-        worker = event.get("worker", "")
-        del self._open[run.nodeid, worker]
+    def _done(self, run: TestRun, event: events.Report | events.Record) -> TestRun:
+        del self._open[run.nodeid, event.worker]
         self._begun.pop(run.nodeid, None)
-        return self._numbered(run, worker if event.get("each") else "")
+        return self._numbered(run, event.worker if event.each else "")
 
     def _numbered(self, run: TestRun, place: str) -> TestRun:
         self._counts[run.nodeid, place] += 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from pytest_skyrs._arm.session import Recorder
+from pytest_skyrs._arm.recorder import Recorder
 from pytest_skyrs._model import compare, judge, verdicts
 from pytest_skyrs._model.settings import ArmSettings
 from pytest_skyrs._model.test_run import TestRun
@@ -22,6 +22,7 @@ from pytest_skyrs._report import results, terminal
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_skyrs._model.events import RunRecord
     from pytest_skyrs._options import Options
 
 
@@ -42,7 +43,7 @@ class Inline:
         self._config = config
         self._options = options
         self._counts: dict[str, int] = {}
-        self._records: list[dict[str, Any]] = []
+        self._records: list[RunRecord] = []
         settings = ArmSettings(backend="both", round=1, folder=str(config.rootpath), seed=0)
         self._recorder = Recorder(settings, lambda _, record: self._records.append(record))
         self._recorder.start(None)
@@ -120,4 +121,4 @@ class Inline:
 
     def pytest_unconfigure(self) -> None:
         """Stops watching."""
-        self._recorder.last_words()
+        self._recorder.worker_report()

@@ -115,14 +115,18 @@ def run_suite(folder: Path) -> tuple[dict[str, Any] | None, str]:
         (source,) = (file for file in suite.iterdir() if file.name == f"{name}.txt")
         (folder / name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     path = folder / "report.json"
-    own = {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER"}
-    environment = {name: value for name, value in os.environ.items() if name not in own}
+    from sky_rs_patch import _testing
+
+    environment = _testing.child_environment(
+        without=("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER"),
+        SKYRS_SELFTEST_RUNS=str(folder / "runs"),
+    )
     command = [sys.executable, "-m", "pytest", "--skyrs-both", "--skyrs-ports=", "-q"]
     command += [f"--skyrs-json={path}", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."]
     done = subprocess.run(
         [*command, "test_planted.py"],
         cwd=folder,
-        env={**environment, "SKYRS_SELFTEST_RUNS": str(folder / "runs")},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=_SECONDS,

@@ -12,17 +12,17 @@ from pytest_skyrs._report import results as _results
 from pytest_skyrs._report import terminal as _terminal
 
 if TYPE_CHECKING:
-    from pytest_skyrs._controller.controller import Parent
+    from pytest_skyrs._controller.controller import Controller
 
 _LIMIT = 50
 
 
-def write(parent: Parent) -> None:
+def write(controller: Controller) -> None:
     """Does nothing elsewhere."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    rows = [row for row in parent.verdicts() if row["verdict"] in parent.options.fail_on]
-    terminal = parent.config.pluginmanager.get_plugin("terminalreporter")
+    rows = [row for row in controller.verdicts() if row["verdict"] in controller.options.fail_on]
+    terminal = controller.config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None:
         terminal.ensure_newline()
         for row in rows[:_LIMIT]:
@@ -31,9 +31,9 @@ def write(parent: Parent) -> None:
     if target:
         try:
             with Path(target).open("a", encoding="utf-8") as file:
-                file.write(step_summary(parent, rows))
+                file.write(step_summary(controller, rows))
         except OSError as error:
-            parent.problems.append(f"GITHUB_STEP_SUMMARY={target}: {error.strerror}")
+            controller.problems.append(f"GITHUB_STEP_SUMMARY={target}: {error.strerror}")
 
 
 def annotation(row: dict[str, Any]) -> str:
@@ -57,13 +57,13 @@ def _escape(text: str, *, in_property: bool) -> str:
     return text
 
 
-def step_summary(parent: Parent, rows: list[dict[str, Any]]) -> str:
+def step_summary(controller: Controller, rows: list[dict[str, Any]]) -> str:
     """Markdown: counts, then the tests by name."""
-    results = parent.results
+    results = controller.results
     lines = [
         "## skyrs: python and rust",
         "",
-        f"`{_results.closing_line(results, parent.stopped)}`",
+        f"`{_results.closing_line(results, controller.stopped)}`",
         "",
     ]
     lines += ["| verdict | tests |", "|---|---:|"]
@@ -79,8 +79,8 @@ def step_summary(parent: Parent, rows: list[dict[str, Any]]) -> str:
             lines.append(f"| {_cell(row['id'])} | {row['verdict']} | {_cell(first)} |")
         if len(rows) > _LIMIT:
             lines.append(f"| and {len(rows) - _LIMIT} more | | |")
-    lines += [f"\n{_cell(_registered.describe(finding))}" for finding in parent.registered]
-    lines += [f"\nProblem: {_cell(problem)}" for problem in parent.problems]
+    lines += [f"\n{_cell(_registered.describe(finding))}" for finding in controller.registered]
+    lines += [f"\nProblem: {_cell(problem)}" for problem in controller.problems]
     return "\n".join(lines) + "\n"
 
 

@@ -18,35 +18,35 @@ from pytest_skyrs._report import results as _results
 from pytest_skyrs._report import terminal as _terminal
 
 if TYPE_CHECKING:
-    from pytest_skyrs._controller.controller import Parent
+    from pytest_skyrs._controller.controller import Controller
 
 LAST_RUN = "last-run.json"
 
 
-def write_all(parent: Parent) -> None:
+def write_all(controller: Controller) -> None:
     """Writes what was asked for; what can't be written becomes a problem of the session."""
-    if not parent.arms["python"]:
+    if not controller.arms["python"]:
         return
-    options = parent.options
+    options = controller.options
     if options.json is not None:
-        _attempt(parent, options.json, lambda path: write_json(parent, path))
+        _attempt(controller, options.json, lambda path: write_json(controller, path))
     if options.html is not None:
         from pytest_skyrs._report import page
 
         _attempt(
-            parent,
+            controller,
             options.html,
-            lambda path: path.write_text(page.render(collect(parent)), encoding="utf-8"),
+            lambda path: path.write_text(page.render(collect(controller)), encoding="utf-8"),
         )
-    if parent.plan.cache is not None:
-        folder = parent.plan.cache / "d" / "skyrs"
-        _attempt(parent, folder / LAST_RUN, lambda path: _write_last_run(parent, path))
+    if controller.plan.cache is not None:
+        folder = controller.plan.cache / "d" / "skyrs"
+        _attempt(controller, folder / LAST_RUN, lambda path: _write_last_run(controller, path))
     if options.update_known:
-        _propose(parent)
-    github.write(parent)
+        _propose(controller)
+    github.write(controller)
 
 
-def _attempt(parent: Parent, path: Path, write: Any) -> None:
+def _attempt(controller: Controller, path: Path, write: Any) -> None:
     """Writes a file in one step, or leaves what was there."""
     target = path.absolute()
     # A device can't be replaced.
@@ -57,24 +57,26 @@ def _attempt(parent: Parent, path: Path, write: Any) -> None:
         if partial != target:
             partial.replace(target)
     except OSError as error:
-        parent.problems.append(f"{path} could not be written: {error.strerror or error}")
+        controller.problems.append(f"{path} could not be written: {error.strerror or error}")
         if partial != target:
             with contextlib.suppress(OSError):
                 partial.unlink()
 
 
-def _head(parent: Parent) -> dict[str, Any]:
+def _head(controller: Controller) -> dict[str, Any]:
     from sky_rs_patch import __version__, _testing
 
-    results = parent.results
-    table, never = _results.routes(results, parent.arms["python"], parent.arms["rust"])
-    words = [words for arms in parent.arms.values() for arm in arms for words in arm.words.values()]
+    results = controller.results
+    table, never = _results.routes(results, controller.arms["python"], controller.arms["rust"])
+    words = [
+        words for arms in controller.arms.values() for arm in arms for words in arm.words.values()
+    ]
     return {
         "schema": _results.SCHEMA,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": ["pytest", *parent.plan.arguments],
-        "rootdir": str(parent.config.rootpath),
-        "directory": str(parent.plan.directory),
+        "command": ["pytest", *controller.plan.arguments],
+        "rootdir": str(controller.config.rootpath),
+        "directory": str(controller.plan.directory),
         "versions": {
             "sky_rs_patch": __version__,
             "skypilot": next((word["skypilot"] for word in words if word["skypilot"]), None),
@@ -82,19 +84,19 @@ def _head(parent: Parent) -> dict[str, Any]:
             "pytest": pytest.__version__,
             "extension": _testing.build_info(),
         },
-        "seed": parent.seed,
-        "hash_seed": parent.plan.hash_seed,
-        "complete": not (parent.problems or parent.stopped),
-        "interrupted": "; ".join(filter(None, [parent.stopped, *parent.problems])) or None,
-        "stopped": parent.stopped,
-        "problems": parent.problems,
-        "stale": parent.stale,
-        "closing": _terminal.closing_line(parent),
-        "arms": [_arm(arm) for arms in parent.arms.values() for arm in arms],
+        "seed": controller.seed,
+        "hash_seed": controller.plan.hash_seed,
+        "complete": not (controller.problems or controller.stopped),
+        "interrupted": "; ".join(filter(None, [controller.stopped, *controller.problems])) or None,
+        "stopped": controller.stopped,
+        "problems": controller.problems,
+        "stale": controller.stale,
+        "closing": _terminal.closing_line(controller),
+        "arms": [_arm(arm) for arms in controller.arms.values() for arm in arms],
         "counts": {verdict: results.counts[verdict] for verdict in verdicts.ALL},
         "routes": table,
         "never_reached": never,
-        "registered": parent.registered,
+        "registered": controller.registered,
         "normalisation": dict(results.normalised),
         "noise": dict(results.noise),
         "unjudged": dict(results.unjudged),
@@ -117,58 +119,60 @@ def _arm(arm: Any) -> dict[str, Any]:
     }
 
 
-def collect(parent: Parent) -> dict[str, Any]:
+def collect(controller: Controller) -> dict[str, Any]:
     """All of the report."""
     tests, divergences = [], []
-    for row in parent.verdicts():
+    for row in controller.verdicts():
         divergences += [_public(divergence) for divergence in row.pop("divergences")]
         tests.append(row)
-    return {**_head(parent), "divergences": divergences, "tests": tests}
+    return {**_head(controller), "divergences": divergences, "tests": tests}
 
 
 def _public(divergence: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in divergence.items() if name != "pickle"}
 
 
-def write_json(parent: Parent, path: Path) -> None:
+def write_json(controller: Controller, path: Path) -> None:
     """Writes the report test by test: it may be longer than memory should hold."""
     with path.open("w", encoding="ascii") as file:
-        head = json.dumps(_head(parent), indent=1)
+        head = json.dumps(_head(controller), indent=1)
         file.write(f'{head[:-2]},\n "divergences": [')
         separator = "\n  "
-        for row in parent.verdicts():
+        for row in controller.verdicts():
             for divergence in row["divergences"]:
                 file.write(separator + json.dumps(divergence))
                 separator = ",\n  "
         file.write('\n ],\n "tests": [')
         separator = "\n  "
-        for row in parent.verdicts():
+        for row in controller.verdicts():
             row["divergences"] = [divergence["id"] for divergence in row["divergences"]]
             file.write(separator + json.dumps(row))
             separator = ",\n  "
         file.write("\n ]\n}\n")
 
 
-def _write_last_run(parent: Parent, path: Path) -> None:
+def _write_last_run(controller: Controller, path: Path) -> None:
     """What differed, calls with their arguments, for `replay`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    divergences = [divergence for row in parent.verdicts() for divergence in row["divergences"]]
-    table, _ = _results.routes(parent.results, parent.arms["python"], parent.arms["rust"])
+    divergences = [divergence for row in controller.verdicts() for divergence in row["divergences"]]
+    table, _ = _results.routes(
+        controller.results, controller.arms["python"], controller.arms["rust"]
+    )
     content = {
-        "rootdir": str(parent.config.rootpath),
-        "directory": str(parent.plan.directory),
+        "rootdir": str(controller.config.rootpath),
+        "directory": str(controller.plan.directory),
         "routes": {name: {"registered_by": row["registered_by"]} for name, row in table.items()},
         "divergences": divergences,
     }
     path.write_text(json.dumps(content), encoding="ascii")
 
 
-def _propose(parent: Parent) -> None:
+def _propose(controller: Controller) -> None:
     """A file beside the list of known differences; the list itself is the user's to change."""
-    failing = parent.options.fail_on
+    failing = controller.options.fail_on
     fresh = [
         divergence
-        for row in parent.verdicts()
+        for row in controller.verdicts()
         for divergence in row["divergences"]
         if row["verdict"] in failing
         and divergence["verdict"] in failing
@@ -176,16 +180,16 @@ def _propose(parent: Parent) -> None:
     ]
     if not fresh:
         return
-    known = parent.options.known_path(parent.config)
-    base = known or parent.config.rootpath / verdicts.KNOWN_FILE
+    known = controller.options.known_path(controller.config)
+    base = known or controller.config.rootpath / verdicts.KNOWN_FILE
     place = base.with_name(f"{base.stem}.proposed{base.suffix}")
     text = (
         "# Proposed by --skyrs-update-known. An entry counts when it is in the list of known\n"
         f"# differences ({base.name}) with a reason and an issue.\n"
         f"{accepted_differences.propose(fresh)}"
     )
-    _attempt(parent, place, lambda path: path.write_text(text, encoding="utf-8"))
-    terminal = parent.config.pluginmanager.get_plugin("terminalreporter")
+    _attempt(controller, place, lambda path: path.write_text(text, encoding="utf-8"))
+    terminal = controller.config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None:
         terminal.ensure_newline()
         terminal.write_line(f"skyrs: {len(fresh)} differences are proposed as known in {place}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_skyrs._controller.arm_process import Arm, Plan
-    from pytest_skyrs._controller.controller import Parent
+    from pytest_skyrs._controller.controller import Controller
     from pytest_skyrs._options import Options
 
 _SHOWN = 20
@@ -163,49 +163,55 @@ def unproven(arm: Arm) -> list[str]:
     return problems
 
 
-def write_terminal(parent: Parent, terminal: TerminalReporter) -> None:
+def write_terminal(controller: Controller, terminal: TerminalReporter) -> None:
     """The section with all that was found."""
-    results = parent.results
-    if not parent.arms["python"]:
+    results = controller.results
+    if not controller.arms["python"]:
         return
     terminal.section("skyrs: python and rust")
-    for arms in parent.arms.values():
+    for arms in controller.arms.values():
         for arm in arms:
             terminal.write_line(_arm_line(arm))
-    table, _ = _results.routes(results, parent.arms["python"], parent.arms["rust"])
-    registered = [_registered.describe(finding) for finding in parent.registered]
+    table, _ = _results.routes(results, controller.arms["python"], controller.arms["rust"])
+    registered = [_registered.describe(finding) for finding in controller.registered]
     for lines in (
         route_table(table),
         registered,
-        _coverage_lines(parent),
-        _resource_lines(parent),
-        _other_lines(parent),
-        _failure_lines(parent),
+        _coverage_lines(controller),
+        _resource_lines(controller),
+        _other_lines(controller),
+        _failure_lines(controller),
     ):
         if lines:
             terminal.write_line("")
         for line in lines:
             terminal.write_line(line)
-    failing = sum(results.counts[verdict] for verdict in parent.options.fail_on)
-    bad = bool(failing or parent.problems or parent.stale or parent.stopped or parent.unreached)
-    terminal.write_line(closing_line(parent), red=bad, green=not bad, bold=True)
+    failing = sum(results.counts[verdict] for verdict in controller.options.fail_on)
+    bad = bool(
+        failing
+        or controller.problems
+        or controller.stale
+        or controller.stopped
+        or controller.unreached
+    )
+    terminal.write_line(closing_line(controller), red=bad, green=not bad, bold=True)
 
 
-def closing_line(parent: Parent) -> str:
+def closing_line(controller: Controller) -> str:
     """The verdicts in one line, and what else makes the run fail."""
-    reasons = [parent.stopped] if parent.stopped else []
-    if parent.unreached:
+    reasons = [controller.stopped] if controller.stopped else []
+    if controller.unreached:
         reasons.append(
-            f"{plural(len(parent.unreached), 'registered route')} answered nothing "
+            f"{plural(len(controller.unreached), 'registered route')} answered nothing "
             "(--skyrs-allow-unreached accepts that)"
         )
-    if parent.problems:
-        reasons.append(f"{plural(len(parent.problems), 'problem')}, see above")
-    return _results.closing_line(parent.results, "; ".join(reasons) or None)
+    if controller.problems:
+        reasons.append(f"{plural(len(controller.problems), 'problem')}, see above")
+    return _results.closing_line(controller.results, "; ".join(reasons) or None)
 
 
-def _failure_lines(parent: Parent) -> list[str]:
-    rows = [row for row in parent.verdicts() if row["verdict"] in parent.options.fail_on]
+def _failure_lines(controller: Controller) -> list[str]:
+    rows = [row for row in controller.verdicts() if row["verdict"] in controller.options.fail_on]
     lines = [
         f"{row['verdict'].upper()} {headline(row['divergences'][0])}  {row['id']}"
         if row["divergences"]
@@ -262,17 +268,17 @@ def _is_worth_a_line(route: dict[str, Any]) -> bool:
     return route["state"] != "active" and not waits
 
 
-def _coverage_lines(parent: Parent) -> list[str]:
-    if not parent.options.coverage:
+def _coverage_lines(controller: Controller) -> list[str]:
+    if not controller.options.coverage:
         return []
     from pytest_skyrs._arm import body_coverage
 
-    measured = _results.body_coverage(parent.results, parent.arms["python"])
-    return body_coverage.describe(measured, parent.results.bypassed)
+    measured = _results.body_coverage(controller.results, controller.arms["python"])
+    return body_coverage.describe(measured, controller.results.bypassed)
 
 
-def _resource_lines(parent: Parent) -> list[str]:
-    results = parent.results
+def _resource_lines(controller: Controller) -> list[str]:
+    results = controller.results
     lines = []
     python, rust = results.growth["python"], results.growth["rust"]
     if rust - python > max(_MEMORY_SLACK, python // 4):
@@ -294,8 +300,8 @@ def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
 
 
-def _other_lines(parent: Parent) -> list[str]:
-    results = parent.results
+def _other_lines(controller: Controller) -> list[str]:
+    results = controller.results
     lines = []
     if results.normalised:
         parts = [f"{kind} {count}" for kind, count in results.normalised.most_common()]
@@ -313,13 +319,13 @@ def _other_lines(parent: Parent) -> list[str]:
         ]
         lines.append(f"python itself doesn't repeat: {', '.join(parts)}")
     for verdict in (verdicts.FLAKY, verdicts.INCONCLUSIVE):
-        shown = [row for row in parent.verdicts() if row["verdict"] == verdict][:_SHOWN]
+        shown = [row for row in controller.verdicts() if row["verdict"] == verdict][:_SHOWN]
         lines += [f"{verdict}: {row['id']}: {_reason(row)}" for row in shown]
-    lines += [f"stale known difference: {text}" for text in parent.stale]
-    lines += [f"problem: {text}" for text in parent.problems]
-    lines += _isolation_lines(parent.plan, parent.options)
-    if parent.kept:
-        lines.append(f"the arms' folders are kept in {parent.folder}")
+    lines += [f"stale known difference: {text}" for text in controller.stale]
+    lines += [f"problem: {text}" for text in controller.problems]
+    lines += _isolation_lines(controller.plan, controller.options)
+    if controller.kept:
+        lines.append(f"the arms' folders are kept in {controller.folder}")
     return lines
 
 

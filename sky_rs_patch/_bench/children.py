@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import site
 import sys
 from typing import TYPE_CHECKING
+
+from sky_rs_patch._base.child_environment import child_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,16 +29,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         home: its home directory.
         more: further variables.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    return {
-        **kept,
-        "HOME": str(home),
-        # Packages that were installed with `pip install --user` stay where they are.
-        "PYTHONUSERBASE": site.getuserbase(),
-        "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
-        "PYTHONHASHSEED": "random",
-        **more,
-    }
+    variables = {"SKYPILOT_DISABLE_USAGE_COLLECTION": "1", "PYTHONHASHSEED": "random", **more}
+    return child_environment(without=_UNWANTED, home=home, **variables)
 
 
 def python(*arguments: str) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sky_rs_patch._base import processes as _processes
+from sky_rs_patch._base.child_environment import child_environment
 from sky_rs_patch._bench import simple
 from sky_rs_patch._binding import counters
 from sky_rs_patch._cli import queue_port
@@ -112,14 +112,12 @@ class _Demo:
         self._port = _free_port()
         self._log = home / "server.log"
         self._stats = {name: home / f"counters-{name}" for name in ("server", "client")}
-        self._environment = {
-            **os.environ,
-            "HOME": str(home),
-            "SKYPILOT_API_SERVER_ENDPOINT": f"http://127.0.0.1:{self._port}",
-            "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
-        }
-        for name in ("SKYPILOT_USE_RUST", "SKYPILOT_DEBUG"):
-            self._environment.pop(name, None)
+        self._environment = child_environment(
+            without=("SKYPILOT_USE_RUST", "SKYPILOT_DEBUG"),
+            home=home,
+            SKYPILOT_API_SERVER_ENDPOINT=f"http://127.0.0.1:{self._port}",
+            SKYPILOT_DISABLE_USAGE_COLLECTION="1",
+        )
 
     def play(self) -> None:
         _processes.adopt_orphans()

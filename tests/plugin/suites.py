@@ -20,6 +20,8 @@ from typing import Optional
 import psutil
 import pytest
 
+from sky_rs_patch._testing import child_environment
+
 #: No run of these suites takes longer, unless it hangs.
 SECONDS = 60
 
@@ -50,7 +52,7 @@ sky_rs_patch.register("small.same", lambda thing: thing, raises=True)
 """
 
 _MARKER = "SKYRS_TEST_RUN"
-_OWN = ("PYTEST_", "SKY_RS_", "SKYPILOT_", "SKYRS_", "GITHUB_", "COV_", "COVERAGE_")
+_OWN = ("PYTEST_*", "SKY_RS_*", "SKYPILOT_*", "SKYRS_*", "GITHUB_*", "COV_*", "COVERAGE_*")
 _FAILINGS = ("failure", "error", "skipped")
 _COUNTS = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed|deselected|rerun)\b")
 
@@ -120,20 +122,14 @@ class Process:
         for place in (self.temporary, self.home):
             place.mkdir(exist_ok=True)
         self.marker = uuid.uuid4().hex
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(_OWN)
+        variables = {
+            # Plugins that aren't needed take a second of each session.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(self.temporary),
+            _MARKER: self.marker,
         }
-        environment.update(
-            {
-                # Plugins that aren't needed take a second of each session.
-                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "TMPDIR": str(self.temporary),
-                "HOME": str(self.home),
-                _MARKER: self.marker,
-                **dict(env),
-            }
-        )
+        environment = child_environment(without=_OWN, home=self.home, **{**variables, **dict(env)})
         command = [sys.executable, "-m", "pytest"]
         if script:
             command = [str(Path(sysconfig.get_path("scripts"), "pytest"))]

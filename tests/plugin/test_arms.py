@@ -181,7 +181,7 @@ def test_what_is_the_users_stays_as_it_was(places):
     assert [path.name for path in home.rglob("*")] == ["own"]
     assert not (places.folder / ".hypothesis").exists()
     cache = places.folder / ".pytest_cache"
-    # The parent's own, and none of the tests'.
+    # The controller's own, and none of the tests'.
     assert (cache / "d" / "skyrs" / "last-run.json").is_file()
     assert not list(cache.rglob("own*"))
 
@@ -385,7 +385,7 @@ def test_killed_session_on_python(tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["python", "rust"])
-def test_killed_parent(tmp_path, backend):
+def test_killed_controller(tmp_path, backend):
     with stuck(tmp_path, backend) as (process, pid):
         children = [int(child) for child in (process.folder / "children").read_text().split()]
         below = psutil.Process(process.pid).children(recursive=True)
@@ -396,7 +396,7 @@ def test_killed_parent(tmp_path, backend):
 
 
 def has_heard(process):
-    """Whether the parent has read all that its arm wrote, and waits for more."""
+    """Whether the controller has read all that its arm wrote, and waits for more."""
     (events,) = process.temporary.glob("skyrs-*/arm/events.jsonl")
     for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -410,7 +410,7 @@ def has_heard(process):
 @pytest.mark.parametrize("backend", ["python", "rust"])
 def test_interrupted(tmp_path, backend):
     with stuck(tmp_path, backend) as (process, _):
-        wait_for(lambda: has_heard(process), "the parent's hearing of the first tests")
+        wait_for(lambda: has_heard(process), "the controller's hearing of the first tests")
         process.send(signal.SIGINT)
         done = process.wait()
         left = list(process.temporary.glob("skyrs-*"))

@@ -7,6 +7,7 @@ from runs import reports
 
 from pytest_skyrs._controller import ending
 from pytest_skyrs._controller.ending import Ending
+from pytest_skyrs._model.events import Finish
 from pytest_skyrs._model.test_run import TestRun
 
 
@@ -43,6 +44,11 @@ DIED = {"died": True, "reason": "ended"}
         (1, [python(7, died=True), python(0)], False, 7),
         (1, [python(0, died=True), python(0)], False, 1),
         (1, [python(0, died=True), python(9, died=True)], False, 9),
+        # It has a test that failed in this way, and no exit code that says so.
+        (0, [python(0, died=True), python(0)], False, 1),
+        (0, [python(0, died=True), python(5)], False, 1),
+        (0, [python(0, died=True), python(0, after_tests=True)], False, 1),
+        (0, [python(0, died=True, after_tests=True)], False, 0),
         (0, [python(0, died=True)], True, 1),
         # It made itself end well.
         (1, [python(0, after_tests=True)], False, 0),
@@ -129,7 +135,7 @@ def arm(status, finish=None, **more):
     values = {
         "settings": types.SimpleNamespace(backend="python"),
         "finished": {**finished, **more.pop("finished", {})},
-        "finish": finish and {"error": None, "stop": "", **finish},
+        "finish": finish and Finish(**{"events": 1, **finish}),
         "interrupt": None,
         "internal_errors": [],
         "collected": 3,

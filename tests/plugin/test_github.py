@@ -51,7 +51,7 @@ class Terminal:
         self.lines.append(line)
 
 
-def parent(
+def controller(
     *rows, terminal=None, problems=(), registered=(), fail_on=(verdicts.DIVERGED, verdicts.CRASHED)
 ):
     """What of a session is asked for."""
@@ -115,7 +115,7 @@ def test_an_annotation_is_one_line_and_can_be_read_back(nodeid, value):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_cells_stay_in_their_row(text):
-    named = parent(row(text, divergences=[divergence(arguments=text)]), problems=[text])
+    named = controller(row(text, divergences=[divergence(arguments=text)]), problems=[text])
     lines = github.step_summary(named, list(named.verdicts())).split("\n")
     (cells,) = [line for line in lines if "| diverged | stdout" in line]
     assert cells.count("|") == 4
@@ -129,7 +129,7 @@ def test_cells_stay_in_their_row(text):
 
 
 def test_a_summary():
-    named = parent(
+    named = controller(
         row("a", divergences=[divergence(), divergence(observable="stderr")]),
         row("b", verdicts.SAME),
         row("c", verdicts.SAME),
@@ -149,12 +149,12 @@ def test_a_summary():
 def test_a_route_without_an_answer_is_named():
     first = {"type": "NameError", "message": "name 'x' is not defined", "place": "c.py:3"}
     finding = {"route": "m.f", "answered": False, "why": "it raised", "first_exception": first}
-    text = github.step_summary(parent(row("a", verdicts.SAME), registered=[finding]), [])
+    text = github.step_summary(controller(row("a", verdicts.SAME), registered=[finding]), [])
     assert "\nregistered route m.f answered nothing: it raised; first NameError" in text
 
 
 def test_a_summary_without_differences():
-    text = github.step_summary(parent(row("a", verdicts.SAME)), [])
+    text = github.step_summary(controller(row("a", verdicts.SAME)), [])
     assert "first difference" not in text
     assert "| same | 1 |" in text
 
@@ -165,7 +165,7 @@ def test_only_so_many_are_shown(monkeypatch, tmp_path, count):
     target = tmp_path / "summary"
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
-    github.write(parent(*(row(f"t{number}") for number in range(count)), terminal=terminal))
+    github.write(controller(*(row(f"t{number}") for number in range(count)), terminal=terminal))
     assert len(terminal.lines) == 51
     text = target.read_text()
     assert text.count("| diverged |") - 1 == 50
@@ -183,19 +183,19 @@ def on_github(monkeypatch, tmp_path):
 def test_only_failing_verdicts_are_annotated(on_github):
     terminal = Terminal()
     on_github.write_text("from another step\n")
-    github.write(parent(row("a"), row("b", verdicts.FLAKY), terminal=terminal))
+    github.write(controller(row("a"), row("b", verdicts.FLAKY), terminal=terminal))
     assert terminal.lines == [None, github.annotation(row("a"))]
     assert on_github.read_text().startswith("from another step\n## skyrs")
 
 
 def test_without_a_terminal_there_is_a_summary_still(on_github):
-    github.write(parent(row("a")))
+    github.write(controller(row("a")))
     assert "| a | diverged |" in on_github.read_text()
 
 
 def test_a_summary_that_cannot_be_written_is_a_problem(on_github):
     on_github.mkdir()
-    named = parent(row("a"))
+    named = controller(row("a"))
     github.write(named)
     assert named.problems == [f"GITHUB_STEP_SUMMARY={on_github}: Is a directory"]
 
@@ -207,7 +207,7 @@ def test_elsewhere_nothing_is_written(monkeypatch, on_github, value):
     else:
         monkeypatch.setenv("GITHUB_ACTIONS", value)
     terminal = Terminal()
-    github.write(parent(row("a"), terminal=terminal))
+    github.write(controller(row("a"), terminal=terminal))
     assert terminal.lines == []
     assert not on_github.exists()
 
@@ -215,5 +215,5 @@ def test_elsewhere_nothing_is_written(monkeypatch, on_github, value):
 def test_a_runner_without_a_summary_gets_annotations(monkeypatch, on_github):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     terminal = Terminal()
-    github.write(parent(row("a"), terminal=terminal))
+    github.write(controller(row("a"), terminal=terminal))
     assert len(terminal.lines) == 2

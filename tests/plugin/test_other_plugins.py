@@ -164,7 +164,7 @@ def pytest_sessionfinish(session):
 @pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "xdist"])
 @pytest.mark.parametrize("least", [2, 3])
 def test_a_threshold_of_an_unknown_plugin(tmp_path, workers, least):
-    """In the parent it isn't reached, either way: no test runs there."""
+    """In the controller it isn't reached, either way: no test runs there."""
     conftest = f"""
 import pytest
 

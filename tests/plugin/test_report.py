@@ -44,7 +44,7 @@ class Terminal:
 
 
 @pytest.fixture
-def parent(tmp_path):
+def controller(tmp_path):
     """What the report asks of a session that is over."""
     store = Store(tmp_path / "runs.sqlite")
     terminal = Terminal()
@@ -82,12 +82,12 @@ def parent(tmp_path):
     store.close()
 
 
-def same(parent, nodeid="test_it.py::test_same"):
+def same(controller, nodeid="test_it.py::test_same"):
     python, rust = (run(call(), nodeid=nodeid) for _ in range(2))
-    parent.results.add(plain_verdict(python, rust), python, rust, [], None)
+    controller.results.add(plain_verdict(python, rust), python, rust, [], None)
 
 
-def differing(parent, nodeid="test_it.py::test_other", known=None, **more):
+def differing(controller, nodeid="test_it.py::test_other", known=None, **more):
     """A test with a call that got another answer, and with other output."""
     sides = [
         run(
@@ -101,25 +101,25 @@ def differing(parent, nodeid="test_it.py::test_other", known=None, **more):
     case.python.append(sides[0])
     case.rust.append(sides[1])
     verdict = verdicts.KNOWN if known else verdicts.DIVERGED
-    parent.results.add(verdict, *sides, case.judge(), known)
+    controller.results.add(verdict, *sides, case.judge(), known)
 
 
 @pytest.fixture
-def written(parent):
+def written(controller):
     """Writes the JSON report and reads it."""
 
     def written():
-        parent.options.json = parent.config.rootpath / "report.json"
-        machine.write_all(parent)
-        return json.loads(parent.options.json.read_text(encoding="ascii"))
+        controller.options.json = controller.config.rootpath / "report.json"
+        machine.write_all(controller)
+        return json.loads(controller.options.json.read_text(encoding="ascii"))
 
     return written
 
 
-def test_a_report(parent, written):
-    same(parent)
-    differing(parent)
-    same(parent, "test_it.py::test_\udc80")
+def test_a_report(controller, written):
+    same(controller)
+    differing(controller)
+    same(controller, "test_it.py::test_\udc80")
     report = written()
     assert [row["id"] for row in report["tests"]] == [
         "test_it.py::test_same",
@@ -167,17 +167,17 @@ def test_an_empty_report(written):
     assert set(report["counts"].values()) == {0}
 
 
-def test_a_report_with_problems(parent, written):
-    parent.problems += ["one", "two"]
-    parent.stale.append("entry 1")
+def test_a_report_with_problems(controller, written):
+    controller.problems += ["one", "two"]
+    controller.stale.append("entry 1")
     report = written()
     assert (report["complete"], report["interrupted"]) == (False, "one; two")
     assert report["closing"].endswith("; 2 problems, see above")
     assert report["stale"] == ["entry 1"]
 
 
-def test_known_differences_say_why(parent, written):
-    differing(parent, known={"reason": "it rounds", "issue": "#1"})
+def test_known_differences_say_why(controller, written):
+    differing(controller, known={"reason": "it rounds", "issue": "#1"})
     report = written()
     assert [each["known"] for each in report["divergences"]] == [
         {"reason": "it rounds", "issue": "#1"}
@@ -185,10 +185,10 @@ def test_known_differences_say_why(parent, written):
     assert report["counts"]["known"] == 1
 
 
-def test_the_page_and_the_file_say_the_same(parent, written):
-    same(parent)
-    differing(parent)
-    collected = machine.collect(parent)
+def test_the_page_and_the_file_say_the_same(controller, written):
+    same(controller)
+    differing(controller)
+    collected = machine.collect(controller)
     report = written()
     for row in report["tests"]:
         del row["divergences"]
@@ -200,37 +200,37 @@ def test_the_page_and_the_file_say_the_same(parent, written):
     assert json.loads(json.dumps(collected)) == report
 
 
-def test_a_page(parent):
-    differing(parent)
-    parent.options.html = parent.config.rootpath / "page.html"
-    machine.write_all(parent)
-    page = parent.options.html.read_text(encoding="utf-8")
+def test_a_page(controller):
+    differing(controller)
+    controller.options.html = controller.config.rootpath / "page.html"
+    machine.write_all(controller)
+    page = controller.options.html.read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert page.rstrip().endswith("</html>")
     assert "test_it.py::test_other" in page
-    assert parent.problems == []
+    assert controller.problems == []
 
 
-def test_without_a_run_nothing_is_written(parent, written):
-    parent.arms = {"python": [], "rust": []}
+def test_without_a_run_nothing_is_written(controller, written):
+    controller.arms = {"python": [], "rust": []}
     with pytest.raises(FileNotFoundError):
         written()
 
 
 @pytest.mark.parametrize("option", ["json", "html"])
-def test_a_file_that_cannot_be_written_is_a_problem(parent, option):
-    path = parent.config.rootpath / "gone" / "report"
-    setattr(parent.options, option, path)
-    machine.write_all(parent)
-    assert parent.problems == [f"{path} could not be written: No such file or directory"]
+def test_a_file_that_cannot_be_written_is_a_problem(controller, option):
+    path = controller.config.rootpath / "gone" / "report"
+    setattr(controller.options, option, path)
+    machine.write_all(controller)
+    assert controller.problems == [f"{path} could not be written: No such file or directory"]
 
 
-def attempt(parent, path, write):
-    machine._attempt(parent, path, write)
+def attempt(controller, path, write):
+    machine._attempt(controller, path, write)
     return sorted(each.name for each in path.parent.iterdir() if "sqlite" not in each.name)
 
 
-def test_what_was_there_stays_if_writing_fails(parent, tmp_path):
+def test_what_was_there_stays_if_writing_fails(controller, tmp_path):
     path = tmp_path / "report.json"
     path.write_text("old")
 
@@ -238,12 +238,12 @@ def test_what_was_there_stays_if_writing_fails(parent, tmp_path):
         partial.write_text("half")
         raise OSError(28, "No space left on device")
 
-    assert attempt(parent, path, write) == ["report.json"]
+    assert attempt(controller, path, write) == ["report.json"]
     assert path.read_text() == "old"
-    assert parent.problems == [f"{path} could not be written: No space left on device"]
+    assert controller.problems == [f"{path} could not be written: No space left on device"]
 
 
-def test_what_was_there_is_replaced_in_one_step(parent, tmp_path):
+def test_what_was_there_is_replaced_in_one_step(controller, tmp_path):
     path = tmp_path / "report.json"
     path.write_text("old")
 
@@ -251,24 +251,24 @@ def test_what_was_there_is_replaced_in_one_step(parent, tmp_path):
         partial.write_text("new")
         assert path.read_text() == "old"
 
-    assert attempt(parent, path, write) == ["report.json"]
+    assert attempt(controller, path, write) == ["report.json"]
     assert path.read_text() == "new"
-    assert parent.problems == []
+    assert controller.problems == []
 
 
-def test_a_device_is_written_to(parent):
+def test_a_device_is_written_to(controller):
     written = []
-    machine._attempt(parent, Path("/dev/null"), written.append)
+    machine._attempt(controller, Path("/dev/null"), written.append)
     assert written == [Path("/dev/null")]
     assert Path("/dev/null").is_char_device()
-    assert parent.problems == []
+    assert controller.problems == []
 
 
-def test_the_last_run_is_kept_for_replays(parent, tmp_path):
-    same(parent)
-    differing(parent)
-    parent.plan.cache = tmp_path / "cache"
-    machine.write_all(parent)
+def test_the_last_run_is_kept_for_replays(controller, tmp_path):
+    same(controller)
+    differing(controller)
+    controller.plan.cache = tmp_path / "cache"
+    machine.write_all(controller)
     kept = json.loads((tmp_path / "cache" / "d" / "skyrs" / "last-run.json").read_text())
     assert kept["directory"] == kept["rootdir"] == str(tmp_path)
     assert kept["routes"] == {"m.f": {"registered_by": None}}
@@ -282,13 +282,13 @@ def test_the_last_run_is_kept_for_replays(parent, tmp_path):
 # Proposals for the list of known differences.
 
 
-def test_a_proposal(parent, tmp_path):
-    same(parent)
-    differing(parent)
-    parent.options.update_known = True
-    machine.write_all(parent)
+def test_a_proposal(controller, tmp_path):
+    same(controller)
+    differing(controller)
+    controller.options.update_known = True
+    machine.write_all(controller)
     place = tmp_path / "skyrs-known.proposed.yaml"
-    assert parent.terminal.lines == [f"skyrs: 2 differences are proposed as known in {place}"]
+    assert controller.terminal.lines == [f"skyrs: 2 differences are proposed as known in {place}"]
     text = place.read_text()
     assert text.startswith("# Proposed by --skyrs-update-known.")
     with pytest.raises(accepted_differences.BadEntry, match="it has no reason"):
@@ -301,34 +301,34 @@ def test_a_proposal(parent, tmp_path):
     ]
 
 
-def test_the_list_itself_is_left_alone(parent, tmp_path):
+def test_the_list_itself_is_left_alone(controller, tmp_path):
     known = tmp_path / "mine.yml"
     known.write_text("[]")
-    parent.options.known_path = lambda config: known
-    parent.options.update_known = True
-    differing(parent)
-    machine.write_all(parent)
+    controller.options.known_path = lambda config: known
+    controller.options.update_known = True
+    differing(controller)
+    machine.write_all(controller)
     assert known.read_text() == "[]"
     assert "(mine.yml)" in (tmp_path / "mine.proposed.yml").read_text()
 
 
 @pytest.mark.parametrize("what", ["nothing", "known", "doesn't fail", "can't be accepted"])
-def test_what_is_not_proposed(parent, tmp_path, what):
-    parent.options.update_known = True
+def test_what_is_not_proposed(controller, tmp_path, what):
+    controller.options.update_known = True
     if what == "known":
-        differing(parent, known={"reason": "a", "issue": "b"})
+        differing(controller, known={"reason": "a", "issue": "b"})
     elif what == "doesn't fail":
-        parent.options.fail_on = (verdicts.CRASHED,)
-        differing(parent)
+        controller.options.fail_on = (verdicts.CRASHED,)
+        differing(controller)
     elif what == "can't be accepted":
-        parent.options.fail_on = (verdicts.INCONCLUSIVE,)
+        controller.options.fail_on = (verdicts.INCONCLUSIVE,)
         sides = run(stdout="a"), run(stdout="b")
         findings = Case(*sides).judge()
         assert findings[0].verdict == verdicts.INCONCLUSIVE
-        parent.results.add(verdicts.INCONCLUSIVE, *sides, findings, None)
-    machine.write_all(parent)
+        controller.results.add(verdicts.INCONCLUSIVE, *sides, findings, None)
+    machine.write_all(controller)
     assert list(tmp_path.glob("*.yaml")) == []
-    assert parent.terminal.lines == []
+    assert controller.terminal.lines == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Many tests: the parent's memory stays as it is, and an arm costs little more than plain."""
+"""Many tests: the controller's memory stays as it is, and an arm costs little more than plain."""
 
 import re
 

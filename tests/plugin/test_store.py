@@ -7,6 +7,7 @@ import pytest
 from runs import call, reports, run
 
 from pytest_skyrs._controller.store import Store
+from pytest_skyrs._model import events
 from pytest_skyrs._model.test_run import Assembler, TestRun, from_json
 
 ODD = ["a", "", "é", "\udc80", "a\0b", "a'b\"c", "a\nb", "x" * 100_000, "%_", "A", "\u2028"]
@@ -139,38 +140,45 @@ def test_a_closed_store_says_so(store):
 # How runs are put together from what an arm tells.
 
 
-def event(kind, nodeid="a", **more):
-    if kind == "report":
-        more = {"report": {"nodeid": nodeid, "when": "call", "outcome": "passed", **more}}
-    return {"event": kind, "id": nodeid, **more}
+def start(nodeid="a", **more):
+    return events.Start(nodeid, **more)
+
+
+def report(nodeid="a", *, worker="", each=False, died=False, **more):
+    data = {"nodeid": nodeid, "when": "call", "outcome": "passed", **more}
+    return events.Report(data, worker, each, died)
+
+
+def record(nodeid="a", content=None, **more):
+    return events.Record(nodeid, content or {}, **more)
 
 
 def test_a_record_completes_a_run():
     assembler = Assembler()
-    events = [event("start"), event("report", when="setup"), event("report")]
-    assert [assembler.take(each) for each in events] == [None, None, None]
-    made = assembler.take(event("record", record={"calls": None}))
+    told = [start(), report(when="setup"), report()]
+    assert [assembler.take(each) for each in told] == [None, None, None]
+    made = assembler.take(record(content={"calls": None}))
     assert (made.nodeid, made.record) == ("a", {"calls": None})
-    assert [report["when"] for report in made.reports] == ["setup", "call"]
+    assert [each["when"] for each in made.reports] == ["setup", "call"]
     assert assembler.unfinished() == []
 
 
 def test_tests_of_several_workers_are_kept_apart():
     assembler = Assembler()
     for nodeid in ("a", "b"):
-        assembler.take(event("start", nodeid))
+        assembler.take(start(nodeid))
     for nodeid in ("a", "b", "a"):
-        assembler.take(event("report", nodeid, longrepr=nodeid))
-    made = assembler.take(event("record", "a", record={}))
-    assert [report["longrepr"] for report in made.reports] == ["a", "a"]
+        assembler.take(report(nodeid, longrepr=nodeid))
+    made = assembler.take(record())
+    assert [each["longrepr"] for each in made.reports] == ["a", "a"]
     assert [each.nodeid for each in assembler.unfinished()] == ["b"]
 
 
 def test_unfinished_tests_are_in_the_order_in_which_they_began():
     assembler = Assembler()
     for nodeid in "cab":
-        assembler.take(event("start", nodeid))
-    assembler.take(event("record", "a", record={}))
+        assembler.take(start(nodeid))
+    assembler.take(record())
     unfinished = assembler.unfinished()
     assert [each.nodeid for each in unfinished] == ["c", "b"]
     assert all(each.record is None for each in unfinished)
@@ -180,10 +188,10 @@ def test_unfinished_tests_are_in_the_order_in_which_they_began():
 
 def test_a_worker_that_died_completes_its_test():
     assembler = Assembler()
-    assembler.take(event("start"))
-    assembler.take(event("report", when="setup"))
-    died = event("report", when="???", outcome="failed", longrepr="gw0 crashed")
-    made = assembler.take({**died, "died": True})
+    assembler.take(start())
+    assembler.take(report(when="setup"))
+    died = report(when="???", outcome="failed", longrepr="gw0 crashed", died=True)
+    made = assembler.take(died)
     assert (made.crash, made.record, made.outcome) == ("gw0 crashed", None, "crashed")
     assert len(made.reports) == 2
     assert assembler.unfinished() == []
@@ -192,30 +200,30 @@ def test_a_worker_that_died_completes_its_test():
 def test_a_worker_that_died_and_whose_test_runs_again():
     """As pytest-rerunfailures has it."""
     assembler = Assembler()
-    again = event("report", when="???", outcome="rerun", longrepr="gw0 crashed")
-    for each in (event("start", worker=None), {**again, "died": True, "worker": "gw0"}):
+    again = {"when": "???", "outcome": "rerun", "longrepr": "gw0 crashed"}
+    for each in (start(worker=None), report(**again, died=True, worker="gw0")):
         assert assembler.take(each) is None
-    made = assembler.take(event("record", record={}, worker="gw0"))
-    assert (made.crash, [report["outcome"] for report in made.reports]) == (None, ["rerun"])
+    made = assembler.take(record(worker="gw0"))
+    assert (made.crash, [each["outcome"] for each in made.reports]) == (None, ["rerun"])
 
 
 def test_a_child_that_died_isnt_the_end_of_a_test():
     """As pytest-forked has it: the process that runs the tests goes on."""
     assembler = Assembler()
-    for each in (event("start"), event("report", when="???", outcome="failed")):
+    for each in (start(), report(when="???", outcome="failed")):
         assert assembler.take(each) is None
-    made = assembler.take(event("record", record={}))
+    made = assembler.take(record())
     assert (made.crash, made.outcome) == (None, "failed")
 
 
 def test_a_test_that_runs_again_is_another_run():
     assembler = Assembler()
     for crash in (None, "again"):
-        assembler.take(event("start"))
-        assembler.take(event("report", longrepr=crash))
-        made = assembler.take(event("record", record={"again": crash}))
+        assembler.take(start())
+        assembler.take(report(longrepr=crash))
+        made = assembler.take(record(content={"again": crash}))
         assert made.record == {"again": crash}
-        assert [report["longrepr"] for report in made.reports] == [crash]
+        assert [each["longrepr"] for each in made.reports] == [crash]
         assert made.occurrence == ("2" if crash else "")
 
 
@@ -224,13 +232,9 @@ def test_one_test_on_two_workers_at_once(each):
     assembler = Assembler()
     more = {"each": True} if each else {}
     for worker in ("gw0", "gw1"):
-        assembler.take(event("start", worker=None))
-        report = event("report", longrepr=worker)
-        assembler.take({**report, "worker": worker, **more})
-    made = [
-        assembler.take(event("record", record={}, worker=worker, **more))
-        for worker in ("gw1", "gw0")
-    ]
+        assembler.take(start(worker=None))
+        assembler.take(report(longrepr=worker, worker=worker, **more))
+    made = [assembler.take(record(worker=worker, **more)) for worker in ("gw1", "gw0")]
     assert [run.reports[0]["longrepr"] for run in made] == ["gw1", "gw0"]
     assert [run.occurrence for run in made] == (["gw1", "gw0"] if each else ["", "2"])
     assert assembler.unfinished() == []
@@ -238,7 +242,7 @@ def test_one_test_on_two_workers_at_once(each):
 
 def test_a_test_that_died_the_second_time():
     assembler = Assembler()
-    assembler.take(event("start"))
-    assembler.take(event("record", record={}))
-    assembler.take(event("start"))
+    assembler.take(start())
+    assembler.take(record())
+    assembler.take(start())
     assert [run.key for run in assembler.unfinished()] == [("a", "2")]

@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import applicability
 
 import sky_rs_patch
+from sky_rs_patch import _testing
 
 COMMON = "sky.utils.common_utils"
 SUBPROCESS = "sky.utils.subprocess_utils"
@@ -96,11 +96,9 @@ def counting(name):
 
 def run_python(*arguments, environment=None, executable=sys.executable, **options):
     """Runs an interpreter to its end, with output as text."""
-    full = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("SKYPILOT_USE_RUST", "SKY_RS_PATCH_", "PYTEST_", "COV_", "PYTHON"))
-    }
+    full = _testing.child_environment(
+        without=("SKYPILOT_USE_RUST*", "SKY_RS_PATCH_*", "PYTEST_*", "COV_*", "PYTHON*")
+    )
     full.update(environment or {})
     options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
     if options["stdin"] is None:

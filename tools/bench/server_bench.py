@@ -45,6 +45,7 @@ import urllib.request
 import psutil
 
 from sky_rs_patch._base import processes
+from sky_rs_patch._base.child_environment import child_environment
 from sky_rs_patch._binding import counters as _counters
 from sky_rs_patch._binding import extension
 from sky_rs_patch._runtime import status as _status
@@ -167,14 +168,12 @@ def enter_namespace() -> str:
 
 def prepare(home: pathlib.Path, opt_in: str | None, *, garbage: bool) -> dict[str, str]:
     """The environment of a configuration."""
-    environment = {
-        **{
-            key: value for key, value in os.environ.items() if not key.startswith(("SKY", "PYTHON"))
-        },
-        "HOME": str(home),
-        "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
-        "SKYPILOT_API_SERVER_ENDPOINT": url(""),
-    }
+    environment = child_environment(
+        without=("SKY*", "PYTHON*"),
+        home=home,
+        SKYPILOT_DISABLE_USAGE_COLLECTION="1",
+        SKYPILOT_API_SERVER_ENDPOINT=url(""),
+    )
     if opt_in is not None:
         environment["SKY_RS_PATCH_ACTIVE"] = "1"
         environment[_counters.VARIABLE] = str(home / "counters")

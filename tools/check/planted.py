@@ -16,6 +16,8 @@ import sys
 import tempfile
 from typing import NamedTuple
 
+from sky_rs_patch._testing import child_environment
+
 SUITE = pathlib.Path(__file__).parents[2] / "tests" / "plugin" / "planted_suite"
 #: The test that reaches each of them.
 TESTS = {
@@ -49,9 +51,9 @@ def write_suite(folder: pathlib.Path) -> None:
 
 
 def pytest_run(folder: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    own = {"PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"}
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    environment["SKYPILOT_DISABLE_USAGE_COLLECTION"] = "1"
+    environment = child_environment(
+        without=("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"), SKYPILOT_DISABLE_USAGE_COLLECTION="1"
+    )
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir=.", "-W", "ignore", *arguments]
     return subprocess.run(

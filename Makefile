@@ -149,8 +149,8 @@ fuzz: $(VENV)/.built  ## MINUTES=5 SEED=1: random calls of all routes, then of t
 	cd tests && ../$(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 	$(MAKE) fuzz-core
 
-# Wants cargo-fuzz (`cargo install cargo-fuzz`) and a nightly toolchain; says so where they aren't.
-fuzz-core:  ## the core's fuzz targets alone; wants cargo-fuzz and a nightly toolchain
+# Wants cargo-fuzz (`cargo install cargo-fuzz`); says so where it isn't.
+fuzz-core:  ## the core's fuzz targets alone; wants cargo-fuzz
 	$(PYTHON) tools/check/fuzz_core.py --minutes $(MINUTES) --seed $(SEED)
 
 # The same tests of the shim on an older SkyPilot, which has is_process_alive.

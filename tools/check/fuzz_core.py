@@ -2,8 +2,9 @@
 
     python tools/check/fuzz_core.py --minutes 5 [--seed 1] [--target NAME ...]
 
-Where cargo-fuzz or a nightly toolchain is missing it says so, and that is no failure. What was
-found stays in `.work/fuzz/corpus`; a crash is written to `.work/fuzz/artifacts`.
+Where cargo-fuzz is missing it says so, and that is no failure. The toolchain of the extension does:
+only sanitizers want a nightly one, and the core has no unsafe code that they would look for. What
+was found stays in `.work/fuzz/corpus`; a crash is written to `.work/fuzz/artifacts`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUZZ = ROOT / "rust" / "fuzz"
 WORK = ROOT / ".work" / "fuzz"
-CARGO = ("cargo", "+nightly", "fuzz")
+CARGO = ("cargo", "fuzz")
 
 
 def targets() -> list[str]:
@@ -44,7 +45,6 @@ def run(target: str, seconds: int, seed: int) -> bool:
     options += [f"-artifact_prefix={artifacts}/", "-print_final_stats=1", "-verbosity=0"]
     started = time.monotonic()
     done = subprocess.run(
-        # The core has no unsafe code that a sanitizer would look for.
         [*CARGO, "run", "-s", "none", "--fuzz-dir", str(FUZZ), target, str(corpus), "--", *options],
         cwd=ROOT / "rust",
         capture_output=True,

@@ -102,6 +102,9 @@ pub fn documents(events: &[Event]) -> Vec<&[Event]> {
 }
 
 /// A document as the dumper writes it.
+///
+/// # Panics
+/// If the dumper writes something beyond ASCII.
 pub fn dumped(events: &[Event]) -> String {
     let mut document = Document::new();
     for (at, event) in events.iter().enumerate() {

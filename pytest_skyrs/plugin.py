@@ -103,7 +103,10 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
         from pytest_skyrs._arm import joining
         from pytest_skyrs._model.settings import ArmSettings
 
-        joining.adapt_options(config, ArmSettings.from_option(options.skyrs_arm))
+        settings = ArmSettings.from_option(options.skyrs_arm)
+        # A worker on another machine has no file to read.
+        options.skyrs_arm = settings.to_json()
+        joining.adapt_options(config, settings)
     elif options.skyrs_both == "inline":
         from pytest_skyrs._arm import joining
 

@@ -92,7 +92,7 @@ class Arm:
         self._heard = self._heard_by_finish = 0
         sandbox.make(settings, plan.cache)
         settings.events.touch()
-        arguments = [f"--basetemp={settings.basetemp}", settings.to_argument()]
+        arguments = [f"--basetemp={settings.basetemp}", settings.write_argument()]
         if plan.cache is not None:
             arguments.insert(0, f"--override-ini=cache_dir={settings.cache}")
         interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]

@@ -91,17 +91,28 @@ class ArmSettings:
         """What the arm prints."""
         return self.path / "output.log"
 
-    def to_argument(self) -> str:
-        """The option that an arm is started with.
+    @property
+    def file(self) -> Path:
+        """Where the settings are written for the arm."""
+        return self.path / "settings.json"
 
+    def to_json(self) -> str:
+        """The settings as the value of the option, for workers on other machines as well."""
+        return json.dumps(dataclasses.asdict(self))
+
+    def write_argument(self) -> str:
+        """Writes the file, and gives the option that an arm is started with.
+
+        A file, for Linux takes no word of over 131,072 bytes, and node ids may be many and long.
         One word: as two, pytest would count the value among the paths that decide on its root.
         """
-        return f"--skyrs-arm={json.dumps(dataclasses.asdict(self))}"
+        self.file.write_text(self.to_json(), encoding="utf-8")
+        return f"--skyrs-arm={self.file}"
 
     @classmethod
     def from_option(cls, text: str) -> ArmSettings:
-        """Reads the option's value."""
-        values = json.loads(text)
+        """Reads the option's value: the settings, or the file that has them."""
+        values = json.loads(text if text.startswith("{") else Path(text).read_text("utf-8"))
         if values["tests"] is not None:
             values["tests"] = tuple(values["tests"])
         for name in ("roots", "screen"):

@@ -100,6 +100,7 @@ $(CHECKS_VENV)/.built: $(VENV)/.built requirements/test.txt
 
 lint: $(VENV)/.built  ## formats, clippy, ruff, mypy, stubs, layers, own text (1 min)
 	cd rust && cargo fmt --check
+	cd rust/fuzz && cargo fmt --check
 	cd rust && PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked -q --all-targets -- -D warnings
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)

@@ -16,7 +16,9 @@ fn record(value: &Plain, events: &mut Vec<Event>) {
         Plain::Text(text) => events.push(Event::Text(text.chars().map(u32::from).collect())),
         Plain::List(items) => {
             events.push(Event::Begin { mapping: false });
-            items.iter().for_each(|item| record(item, events));
+            for item in items {
+                record(item, events);
+            }
             events.push(Event::End);
         }
         Plain::Object(entries) => {

@@ -10,7 +10,10 @@ import pytest
 import small
 
 
-@pytest.mark.parametrize("name", [f"{number:04}{'n' * 200}" for number in range(700)])
+IDS = [f"{number:04}{'n' * 200}" for number in range(700)]
+
+
+@pytest.mark.parametrize("name", IDS, ids=IDS)
 def test_name(name):
     assert small.same(name)
 """

@@ -55,9 +55,17 @@ def signalled_in(name, callee, *arguments):
 def test_while_the_guards_are_derived(expected, log_file, enabled):
     """The next call derives them again, and is served."""
     proxy = function(HASH)
-    route = type(proxy._self_route)(HASH, proxy.__wrapped__, "hash_file", resolver_of(proxy), False)
+    inner, signals = resolver_of(proxy), [signal.SIGALRM]
+
+    def resolve():
+        # A profiler doesn't see this: nothing is traced while guards are derived.
+        if signals:
+            os.kill(os.getpid(), signals.pop())
+        return inner()
+
+    route = type(proxy._self_route)(HASH, proxy.__wrapped__, "hash_file", resolve, False)
     with pytest.raises(expected):
-        signalled_in("resolve", route, str(log_file), "md5")
+        route(str(log_file), "md5")
     assert route.counts()[2] == {"interrupted": 1}
     route(str(log_file), "md5")
     assert route.counts()[:2] == (1, 1)

@@ -578,7 +578,7 @@ def test_a_callee_of_another_variant_is_refused(letter, tmp_path, monkeypatch):
     if letter in SPECS[target].callees["is_valid_user_hash"]:
         assert implementation.choose(*arguments)[0] == "get_user_hash"
     else:
-        with pytest.raises(implementation.Refused, match=f"for variant {letter} of {callee}"):
+        with pytest.raises(implementation.Refused, match=f"covers variant {letter} of {callee}"):
             implementation.choose(*arguments)
 
 

@@ -40,6 +40,8 @@ texts = either(
     seeded.map(yaml_texts.text),
     seeded.map(yaml_scalars.text),
     seeded.map(yaml_merges.text),
+    # Each scalar by itself: among others in a long text a wrong one is met too rarely.
+    st.sampled_from(yaml_scalars.EXAMPLES).map("a: {}\n".format),
     st.randoms(use_true_random=False).map(yaml_texts.text),
     st.lists(st.sampled_from([*"ab1:-?[]{},#&*!|>'\"\\ \n", ": ", "- ", "\n  ", "\n"])).map(
         "".join

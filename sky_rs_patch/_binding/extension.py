@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from sky_rs_patch._base import interrupts, source_folder
+from sky_rs_patch._base import interrupts
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -83,8 +83,11 @@ def _hint() -> str:
     except OSError:
         # There may be no descriptor left to look with.
         return ""
-    if not found and source_folder.problem() is not None:
-        return f"; {source_folder.problem()}"
+    from sky_rs_patch._base import source_folder
+
+    problem = source_folder.problem()
+    if not found and problem is not None:
+        return f"; {problem}"
     if not found:
         return "; sky_rs_patch was installed without it: reinstall the wheel for this Python"
     if not any(wanted in name for name in found):

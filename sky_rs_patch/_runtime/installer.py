@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from sky_rs_patch import _finder
 from sky_rs_patch._base import switch
-from sky_rs_patch._base.warn import complain
 from sky_rs_patch._binding import candidates, counters, extension
 from sky_rs_patch._binding import obstacle as _obstacle
 from sky_rs_patch._guards.baseline import MODULES, PRISTINE
@@ -301,6 +300,8 @@ def _report(message: str) -> None:
     global _problem_reported
     if not _problem_reported:
         _problem_reported = True
+        from sky_rs_patch._base.warn import complain
+
         complain(message)
 
 

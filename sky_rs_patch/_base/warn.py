@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import warnings
 
 
 def complain(message: str) -> None:
     """Warns the user, whatever the warning filters make of it, and where it can be read."""
-    import contextlib
-    import warnings
-
     # A daemon may have closed its standard error, and `warnings.showwarning` may be anybody's:
     # neither must break somebody's import.
     with contextlib.suppress(Exception):

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sky_rs_patch import _finder
 from sky_rs_patch._base import switch
+
+# Not where it is needed: a process that has no descriptor left couldn't import it then.
+from sky_rs_patch._base.warn import complain
 from sky_rs_patch._binding import candidates, counters, extension
 from sky_rs_patch._binding import obstacle as _obstacle
 from sky_rs_patch._guards.baseline import MODULES, PRISTINE
@@ -300,8 +303,6 @@ def _report(message: str) -> None:
     global _problem_reported
     if not _problem_reported:
         _problem_reported = True
-        from sky_rs_patch._base.warn import complain
-
         complain(message)
 
 

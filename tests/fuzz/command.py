@@ -33,6 +33,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--route", action="append", help="only these routes")
     made.add_argument("--case", type=int, help="only the case of that number")
     made.add_argument("--examples", type=int, help="examples of each property test to recombine")
+    made.add_argument(
+        "--corpus",
+        type=pathlib.Path,
+        nargs="+",
+        default=[],
+        help="YAML files, folders, wheels and sdists whose texts the YAML routes are called with",
+    )
     made.add_argument("--record", type=pathlib.Path, help="a JSON file to add the run to")
     return made
 
@@ -69,9 +76,11 @@ def prepare() -> None:
 def chosen(options: argparse.Namespace) -> list[Subject]:
     import applicability
 
+    from fuzz import descriptions
     from fuzz.descriptions import DESCRIPTIONS
     from fuzz.engine import EXAMPLES, Subject
 
+    descriptions.CORPUS[:] = options.corpus
     present = [each for each in DESCRIPTIONS if applicability.applies(each.name)]
     known = [description.name for description in present]
     unknown = set(options.route or ()) - set(known)
@@ -160,6 +169,9 @@ def one_case(subject: Subject, number: int) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    absent = [str(path) for path in options.corpus if not path.exists()]
+    if absent:
+        sys.exit(f"--corpus: there is no {', '.join(absent)}")
     if options.case is not None and len(options.route or ()) != 1:
         sys.exit("--case needs one --route")
     prepare()

@@ -17,12 +17,16 @@ import test_properties_files as files
 import test_properties_processes as processes
 import test_properties_system as system
 import test_properties_users as users
+import yaml
+import yaml_corpus
+import yaml_documents
+import yaml_merges
 import yaml_scalars
 import yaml_texts
 from cases import CASES
 from one_call import Call, Fresh, OddStr, environment, limit, unprivileged
 from test_properties_text import affordable  # noqa: F401 - for the cases
-from test_properties_yaml_dump import holds_itself, load_tool
+from test_properties_yaml_dump import holds_itself
 from test_properties_yaml_load import ANSWERED, DECLINED, TASKS
 
 from fuzz import values
@@ -34,7 +38,8 @@ if TYPE_CHECKING:
 
 Maker = Callable[["random.Random"], Any]
 SILENT = logging.INFO
-yaml_equal, schema_equal = load_tool("yaml_equal"), load_tool("schema_equal")
+#: Files, folders, wheels and sdists whose texts are drawn as well.
+CORPUS: list[pathlib.Path] = []
 
 
 class Description(NamedTuple):
@@ -409,13 +414,19 @@ def identity(rng: random.Random) -> tuple[Fresh, ...]:
 
 
 @functools.cache
-def real_texts() -> tuple[str, ...]:
+def real_texts() -> list[str]:
+    """SkyPilot's YAML files and templates, and the short ones of the corpus."""
     import sky
 
-    folders = (pathlib.Path(sky.__file__).parent,)
-    found = [path for folder in folders for path in sorted(folder.rglob("*.y*ml*"))]
-    texts = [path.read_text("utf-8", "replace") for path in (*TASKS, *found)]
-    return tuple(text for text in texts if len(text) < 3000)
+    own = pathlib.Path(sky.__file__).parent.rglob("*.y*ml*")
+    found = yaml_corpus.texts([*TASKS, *sorted(own), *CORPUS])
+    return [text for text in found if len(text) < 3000]
+
+
+@functools.cache
+def corpus() -> list[str]:
+    """The corpus alone, whatever a text's length."""
+    return yaml_corpus.texts(CORPUS)
 
 
 BITS = (
@@ -448,10 +459,14 @@ BITS = (
 
 def yaml_text(rng: random.Random) -> str:
     kind = rng.random()
-    if kind < 0.3:
+    if CORPUS and kind < 0.5:
+        return rng.choice(corpus()) if kind < 0.25 else rewritten(rng, rng.choice(real_texts()))
+    if kind < 0.25:
         return yaml_texts.text(rng)
-    if kind < 0.5:
+    if kind < 0.4:
         return yaml_scalars.text(rng)
+    if kind < 0.55:
+        return yaml_merges.text(rng)
     if kind < 0.7:
         return "".join(rng.choices(BITS, k=rng.randrange(1, 16)))
     if kind < 0.8:
@@ -461,11 +476,22 @@ def yaml_text(rng: random.Random) -> str:
     if kind < 0.97:
         return values.changed_text(rng, yaml_texts.text(rng))
     source = rng.choice(real_texts())
-    return source if rng.random() < 0.2 else yaml_texts.mutated(rng, source)
+    return source if rng.random() < 0.2 else rewritten(rng, source)
+
+
+def rewritten(rng: random.Random, source: str) -> str:
+    """A real text with one change, or with one key in the place of its neighbour."""
+    return (yaml_texts.mutated if rng.random() < 0.7 else yaml_texts.doubled)(rng, source)
 
 
 def configuration(rng: random.Random) -> Any:
-    generator = yaml_equal.Generator(0)
+    if CORPUS and rng.random() < 0.3:
+        try:
+            return yaml.load(rng.choice(corpus()), Loader=yaml.CSafeLoader)
+        except (yaml.YAMLError, ValueError, TypeError):
+            # A template, mostly.
+            return None
+    generator = yaml_documents.Generator(0)
     generator.random = rng
     made = generator.config()
     if rng.random() < 0.03 and isinstance(made, dict):
@@ -494,8 +520,8 @@ def prefix(rng: random.Random) -> Any:
 
 
 def schema_call(rng: random.Random) -> Call:
-    kind = rng.choices(list(schema_equal.KINDS), [10, 6, 1])[0]
-    made, whole = schema_equal.KINDS[kind](rng, schemas())
+    kind = rng.choices(list(schema_cases.KINDS), [10, 6, 1])[0]
+    made, whole = schema_cases.KINDS[kind](rng, schemas())
     given = {"obj": whole, "schema": made}
     if rng.random() < 0.8:
         given["err_msg_prefix"] = prefix(rng)

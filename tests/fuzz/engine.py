@@ -9,6 +9,7 @@ import inspect
 import logging
 import random
 import re
+import shlex
 import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck, Phase, errors, settings
 from one_call import Call, Fresh, short
 
 from fuzz import values
+from fuzz.descriptions import CORPUS
 from fuzz.lightly import Watch, unlike
 
 if TYPE_CHECKING:
@@ -238,6 +240,8 @@ class Subject:
         command = f"-m fuzz --seed {self._seed} --route {self.description.name} --case {number}"
         if self._examples != EXAMPLES:
             command += f" --examples {self._examples}"
+        if CORPUS:
+            command += f" --corpus {shlex.join(str(path.absolute()) for path in CORPUS)}"
         return f"cd tests && ../.venv/bin/python {command}"
 
 

@@ -45,7 +45,7 @@ def test_cases_are_those_of_the_seed():
         first, same, other = (
             [repr(subject.family(number * FAMILY)) for number in range(12)] for subject in subjects
         )
-        assert first == same
+        assert first == same, description.name
         assert description.name == "_safe_children" or first != other
 
 

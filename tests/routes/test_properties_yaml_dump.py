@@ -3,11 +3,10 @@
 import collections
 import copy
 import datetime
-import importlib.util
 import math
-from pathlib import Path
 
 import pytest
+import yaml_documents as documents
 from differential import (
     any_text,
     calls,
@@ -25,24 +24,13 @@ from support import outcome
 DUMP = "dump_yaml_str"
 
 
-def load_tool(name):
-    path = Path(__file__).parents[2] / "tools" / "compare" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-equal = load_tool("yaml_equal")
-
-
 def fresh(config):
     """A configuration of which each side gets a copy, with what it shares."""
     return Fresh(short(config), lambda _: copy.deepcopy(config))
 
 
-lookalikes = st.sampled_from(equal.LOOKALIKES)
-numeric = st.text(st.sampled_from(equal.NUMERIC), max_size=9)
+lookalikes = st.sampled_from(documents.LOOKALIKES)
+numeric = st.text(st.sampled_from(documents.NUMERIC), max_size=9)
 #: Almost something else than text.
 almost = st.builds(
     lambda text, at, other: text[: at % (len(text) + 1)] + other + text[at % (len(text) + 1) :],
@@ -50,8 +38,8 @@ almost = st.builds(
     st.integers(0, 9),
     st.sampled_from(["", " ", "0", "_", ":", "#", "-", "\n", "é", "e", ".", "'"]),
 )
-nasty = st.text(st.sampled_from(equal.NASTY), max_size=12)
-lines = st.text(st.sampled_from(equal.LINES), max_size=60)
+nasty = st.text(st.sampled_from(documents.NASTY), max_size=12)
+lines = st.text(st.sampled_from(documents.LINES), max_size=60)
 #: Folded, or just not.
 long_texts = st.lists(
     st.tuples(
@@ -77,7 +65,7 @@ floats = either(
         lambda digits, places: digits / 10**places, st.integers(-(10**9), 10**9), st.integers(0, 8)
     ),
     st.builds(math.ldexp, st.integers(-(2**53), 2**53), st.integers(-1080, 960)),
-    st.sampled_from([*equal.FLOATS, *equal.UNUSUAL_FLOATS]),
+    st.sampled_from([*documents.FLOATS, *documents.UNUSUAL_FLOATS]),
 )
 integers = either(
     st.integers(-99, 99),
@@ -108,7 +96,7 @@ def graphs(draw):
             made = {}
             for at in some:
                 key = draw(either(keys, st.just(nodes[at])))
-                made[key if equal.is_hashable((key,)) else "key"] = nodes[at]
+                made[key if documents.is_hashable((key,)) else "key"] = nodes[at]
             nodes.append(made)
         else:
             nodes.append(kind(nodes[at] for at in some))
@@ -152,7 +140,7 @@ def test_dump_yaml_str_of_several_documents(given):
 
 @property_test(st.integers(0, 2**64), examples=600, share=1.0)
 def test_dump_yaml_str_of_generated_documents(seed):
-    generator = equal.Generator(seed)
+    generator = documents.Generator(seed)
     for _ in range(5):
         config = generator.config()
         # Arguments are compared afterwards, which would never end for one that holds itself.
@@ -214,7 +202,7 @@ unusual = either(
 
 def around(place, value):
     """A factory's configuration with a value somewhere in it."""
-    if place == "key" and not equal.is_hashable((value,)):
+    if place == "key" and not documents.is_hashable((value,)):
         place = "value"
     made = {
         "root": lambda _: value,

@@ -1,4 +1,4 @@
-"""Schemas and instances at random, for the property tests and for tools/compare/schema_equal.py.
+"""Schemas and instances at random, for the property tests and for `make fuzz`.
 
 All of it is drawn from a `random.Random`, so a seed says which case it was.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import decimal
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
     import random
@@ -412,3 +412,38 @@ def skypilot_schemas() -> dict[str, Any]:
         for name, make in vars(schemas).items()
         if re.fullmatch(r"get_\w*schema", name) and callable(make)
     }
+
+
+# Whole cases: a schema, and what is to be validated
+
+
+def random_case(rng: random.Random, _: Any) -> tuple[Any, Any]:
+    made = schema(rng, malformed=rng.choice([0, 0, 0.05]))
+    whole = instance(rng, made) if rng.random() < 0.6 else value(rng, 3)
+    return made, damaged(rng, whole) if rng.random() < 0.2 else whole
+
+
+def pattern_case(rng: random.Random, _: Any) -> tuple[Any, Any]:
+    """Found or not: both must be right, so the pattern also stands under `not`."""
+    source = pattern(rng)
+    inner: Any = {"pattern": source}
+    name = subject(rng)
+    if rng.random() < 0.5:
+        inner = {"not": inner}
+    if rng.random() < 0.3:
+        patterns = {source: rng.random() < 0.5, pattern(rng, 0): True}
+        return {"patternProperties": patterns, "additionalProperties": False}, {name: 1}
+    return {"properties": {"a": inner}}, {"a": name}
+
+
+def skypilot_case(rng: random.Random, schemas: dict[str, Any]) -> tuple[Any, Any]:
+    made = schemas[rng.choice(sorted(schemas))]()
+    whole = instance(rng, made)
+    return made, damaged(rng, whole) if rng.random() < 0.4 else whole
+
+
+KINDS: dict[str, Callable[[random.Random, Any], tuple[Any, Any]]] = {
+    "random": random_case,
+    "pattern": pattern_case,
+    "skypilot": skypilot_case,
+}

@@ -1,11 +1,11 @@
 """A comparison of the PyYAML and libyaml of two environments, on very many texts.
 
-    .venv/bin/python tools/compare/libyaml_equal.py PYTHON PYTHON --documents 300000
+    .venv/bin/python tools/check/libyaml_equal.py PYTHON PYTHON --documents 300000
         [--seed 1] [--corpus FILE ...]
 
 Of each text: the events of libyaml's parser with their places, what ``CSafeLoader`` makes of it,
 what libyaml's emitter writes of the events and of the objects, exceptions with their messages.
-Texts as in yaml_load_equal.py. What differs is counted by what the text holds that may be the
+Texts as in `make fuzz`. What differs is counted by what the text holds that may be the
 reason; nothing is judged, and the exit status is 0 but for errors.
 """
 
@@ -25,7 +25,6 @@ from typing import Any, Callable
 import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "support"))
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 ASPECTS = ("events", "objects", "written events", "written objects")
 CHUNK = 200
@@ -113,12 +112,12 @@ class Worker:
 
 
 def texts(corpus: list[pathlib.Path], documents: int, rng: random.Random) -> Any:
-    import yaml_keys_equal
+    import yaml_corpus
     import yaml_merges
     import yaml_scalars
     import yaml_texts
 
-    real = yaml_keys_equal.corpus(corpus)
+    real = yaml_corpus.texts(corpus)
     yield from real
     short = [text for text in real if 20 < len(text) < 3000]
     for number in range(documents):

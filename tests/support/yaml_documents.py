@@ -1,25 +1,10 @@
-"""Compares ``dump_yaml_str`` of generated documents with its original, byte for byte.
-
-python tools/compare/yaml_equal.py [--documents N] [--seed S] [--archives WHEEL_OR_SDIST...]
-
-From another folder than the root, on an interpreter that has the wheel. With ``--archives`` every
-YAML file in them that ``yaml.safe_load_all`` reads is dumped, too. The exit status is 1 if
-anything differs, or if Rust declined a generated document.
-"""
+"""Documents that are hard to dump: small, nasty, and drawn from a `random.Random`."""
 
 from __future__ import annotations
 
-import argparse
 import random
 import struct
-import sys
-import tarfile
-import time
-import zipfile
-from typing import TYPE_CHECKING, Any, Callable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Callable
 
 LOOKALIKES = (
     "",
@@ -218,99 +203,3 @@ def is_hashable(value: tuple[Any, ...]) -> bool:
     except TypeError:
         return False
     return True
-
-
-def yaml_files(archive: str) -> Iterator[tuple[str, bytes]]:
-    """Files of a wheel or an sdist that may be YAML."""
-    ends = (".yaml", ".yml", ".yaml.j2", ".yml.j2", ".json")
-    if archive.endswith((".whl", ".zip")):
-        with zipfile.ZipFile(archive) as files:
-            for name in files.namelist():
-                if name.endswith(ends):
-                    yield name, files.read(name)
-    else:
-        with tarfile.open(archive) as files:
-            for member in files:
-                opened = files.extractfile(member) if member.name.endswith(ends) else None
-                if opened is not None:
-                    yield member.name, opened.read()
-
-
-class Comparison:
-    """The proxy and its original, side by side."""
-
-    def __init__(self) -> None:
-        import sky_rs_patch
-
-        sky_rs_patch.enable()
-        try:
-            from sky.utils import yaml_utils as module
-        except ImportError:
-            from sky.utils import common_utils as module
-        self.proxy = module.dump_yaml_str
-        self.original = self.proxy.__wrapped__
-        self.route = self.proxy._self_route
-        self.differences = 0
-        self.route.reset_counts()
-
-    def compare(self, where: str, config: Any) -> None:
-        expected, answer = self.original(config), self.proxy(config)
-        if type(answer) is not str or answer != expected:
-            self.differences += 1
-            if self.differences <= 10:
-                print(f"{where}: {config!r:.2000}\n{expected!r:.1000}\n{answer!r:.1000}\n")
-
-    def generated(self, count: int, seed: int) -> int:
-        """Compares generated documents, and gives how many were declined."""
-        generator = Generator(seed)
-        started = time.perf_counter()
-        for number in range(count):
-            self.compare(f"document {number}", generator.config())
-            if number % 100_000 == 99_999:
-                print(f"{number + 1} documents, {self.differences} differences", flush=True)
-        rust, python, declines, _ = self.route.counts()
-        seconds = time.perf_counter() - started
-        print(f"{count} documents, seed {seed}, {seconds:.0f} s:")
-        print(f"Rust answered {rust}, the original {python} {declines}", flush=True)
-        self.route.reset_counts()
-        return python
-
-    def archived(self, archives: list[str]) -> None:
-        """Compares the YAML files of archives."""
-        import yaml
-
-        files = set()
-        for archive in archives:
-            for name, content in yaml_files(archive):
-                try:
-                    documents = list(yaml.load_all(content, Loader=yaml.CSafeLoader))
-                except (yaml.YAMLError, ValueError, TypeError):
-                    # Templates, mostly.
-                    continue
-                if content in files:
-                    continue
-                files.add(content)
-                for document in documents:
-                    self.compare(f"{archive}: {name}", document)
-                self.compare(f"{archive}: {name}, all documents", documents)
-        rust, python, declines, _ = self.route.counts()
-        print(f"{len(files)} files of {sum(map(len, files))} bytes in {len(archives)} archives:")
-        print(f"Rust answered {rust} calls, the original {python} {declines}")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--documents", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--archives", nargs="*", default=[])
-    options = parser.parse_args()
-    comparison = Comparison()
-    declined = comparison.generated(options.documents, options.seed)
-    if options.archives:
-        comparison.archived(options.archives)
-    print(f"{comparison.differences} differences")
-    return 1 if comparison.differences or declined else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

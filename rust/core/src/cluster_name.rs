@@ -1,6 +1,6 @@
 //! Names of clusters on a cloud, for `make_cluster_name_on_cloud`.
 
-use crate::{Decline, NativeResult, base36, md5};
+use crate::{Decline, NativeResult, base36};
 
 /// `re.sub(r'[._]', '-', name).lower()` of ASCII text.
 pub fn on_cloud(name: &[u8]) -> Vec<u8> {
@@ -42,7 +42,7 @@ pub fn fit<'a>(
     while let [shorter @ .., b'-'] = kept {
         kept = shorter;
     }
-    let hash = base36::encode(&md5::hexadecimal(name), |digits| {
+    let hash = base36::encode(format!("{:x}", md5::compute(name)).as_bytes(), |digits| {
         let digits = &digits[..hash_length.min(digits.len())];
         Ok([b"-", digits].concat())
     })?;

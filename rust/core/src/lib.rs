@@ -15,7 +15,6 @@ pub mod directory;
 pub mod file;
 pub mod float_format;
 pub mod floors;
-pub mod md5;
 pub mod memory;
 pub mod names;
 mod number;

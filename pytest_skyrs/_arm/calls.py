@@ -39,7 +39,6 @@ class CallRecorder:
         self._tap = tap
         self._keep = keep_arguments
         self._local = threading.local()
-        self._warm: set[str] = set()
         #: Above zero while something runs that tests share.
         self.shared = 0
         self.start()
@@ -50,7 +49,6 @@ class CallRecorder:
         self._table: list[Call] = []
         self._sequence: list[int] = []
         self._paths: dict[str, dict[str, int]] = {}
-        self._nanoseconds: dict[str, int] = {}
         self._threads: set[int] = set()
         self._nested: dict[str, int] = {}
 
@@ -60,7 +58,6 @@ class CallRecorder:
             "table": self._table,
             "sequence": self._sequence,
             "paths": self._paths,
-            "nanoseconds": self._nanoseconds,
             "threads": len(self._threads),
             "nested": self._nested,
         }
@@ -82,6 +79,8 @@ class CallRecorder:
         local.inside = True
 
         def finish(path: str, nanoseconds: int, result: object, exception: object) -> None:
+            # Of one call that the recorder has made cold: it says nothing of a route's speed.
+            del nanoseconds
             local.inside = False
             after = self._canonical.digest((args, kwargs))
             thread = threading.get_ident()
@@ -91,7 +90,8 @@ class CallRecorder:
             if logs:
                 outcome += self._canonical.digest(logs)
             self._threads.add(thread)
-            self._count(function, path, nanoseconds)
+            paths = self._paths.setdefault(function, {})
+            paths[path] = paths.get(path, 0) + 1
             shared = bool(self.shared)
             aside = thread != self._tap.main
             key = (function, digest, outcome, str(shared), str(aside))
@@ -116,15 +116,6 @@ class CallRecorder:
             self._sequence.append(index)
 
         return finish
-
-    def _count(self, function: str, path: str, nanoseconds: int) -> None:
-        paths = self._paths.setdefault(function, {})
-        paths[path] = paths.get(path, 0) + 1
-        if function in self._warm:
-            fastest = self._nanoseconds.get(function, nanoseconds)
-            self._nanoseconds[function] = min(fastest, nanoseconds)
-        # A route's first call settles its guards.
-        self._warm.add(function)
 
 
 def outcome_parts(result: object, exception: object) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from pytest_skyrs._arm import output as _output
 from pytest_skyrs._arm.calls import CallRecorder, exception_text
 from pytest_skyrs._arm.logs import LogTap
 from pytest_skyrs._arm.resources import Meter
+from pytest_skyrs._arm.surroundings import Surroundings
 from pytest_skyrs._model import session_files
 from pytest_skyrs._model.canonical import Canonical, type_name
 
@@ -45,6 +46,7 @@ class Recorder:
         self._output: _output.OutputTap | None = None
         self._coverage: BodyCoverage | None = None
         self._standing: list[str] = []
+        self._surroundings = Surroundings(self._canonical)
         self._pid = os.getpid()
         self._files = session_files.watch(settings)
         self._forget()
@@ -83,6 +85,7 @@ class Recorder:
     def pytest_collection_finish(self) -> None:
         """Notes where proxies stand when the tests begin."""
         self._standing = _standing()
+        self._surroundings.start()
         if self._coverage is not None:
             self._coverage.start()
         self._last = self._meter.read()
@@ -91,6 +94,7 @@ class Recorder:
     def recording(self, nodeid: str) -> Iterator[None]:
         """Records a test."""
         self._forget()
+        changed = self._surroundings.changed()
         self._tap.start()
         self._tap.attach()
         self._calls.start()
@@ -101,7 +105,10 @@ class Recorder:
         finally:
             # A test that forks and lets the child go on would have it reported twice.
             if _getpid() == self._pid:
-                self._emit(nodeid, self._record())
+                record = self._record()
+                if changed:
+                    record["environment"] = changed
+                self._emit(nodeid, record)
 
     def _record(self) -> RunRecord:
         now = self._meter.read()

@@ -16,7 +16,7 @@ from pytest_skyrs._controller import sandbox
 from pytest_skyrs._model import events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_skyrs._model.settings import ArmSettings
 
@@ -121,11 +121,14 @@ class Arm:
             start_new_session=True,
         )
 
-    def follow(self, deadline: float | None = None) -> Iterator[events.Event]:
+    def follow(
+        self, deadline: float | None = None, tick: Callable[[], None] = lambda: None
+    ) -> Iterator[events.Event]:
         """What happens in the arm, as it happens, until it is over.
 
         Args:
             deadline: of `time.monotonic`, if there is one.
+            tick: called time and again.
 
         Raises:
             OutOfTime: when it has passed.
@@ -136,6 +139,7 @@ class Arm:
             while True:
                 if deadline is not None and time.monotonic() > deadline:
                     raise OutOfTime
+                tick()
                 chunk = file.readline()
                 if chunk:
                     partial += chunk

@@ -110,6 +110,11 @@ class Controller:
                 what = "interrupted" if self._signal is None else str(error)
                 self.problems.append(f"{what}: what follows is what was known by then")
             self._comparison.keep_what_is_known()
+            if self._cut_short:
+                # Ending the arm takes a while, and whoever sent the signal may not wait.
+                machine.write_files(self)
+                # What it tells of registered routes isn't the end of it.
+                self.__dict__.pop("registered", None)
             raise
         except (OSError, sqlite3.Error):
             self._cut_short = True
@@ -241,7 +246,7 @@ class Controller:
 
     def verdicts(self) -> Iterator[dict[str, Any]]:
         """The report's lines, a test each."""
-        return self._store.verdicts()
+        return self.results.rows()
 
     @property
     def stopped(self) -> str | None:

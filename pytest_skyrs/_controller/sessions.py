@@ -15,6 +15,7 @@ from pytest_skyrs._model.session_files import SessionFiles
 from pytest_skyrs._model.settings import ArmSettings
 from pytest_skyrs._model.summaries import Heard
 from pytest_skyrs._model.test_run import Assembler, TestRun
+from pytest_skyrs._report.progress import Progress, duration
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -84,6 +85,7 @@ class Sessions:
         self.files = SessionFiles(folder / "session-files", str(folder), self._roots)
         self.summaries = Heard()
         self.keep = options.keep
+        self._progress: Progress | None = None
 
     def start(self, settings: ArmSettings) -> arm_process.Arm:
         """Starts an arm that is followed later."""
@@ -130,7 +132,7 @@ class Sessions:
             arm = running or self.start(settings)
             running = None
             self.running = arm
-            self.say(f"{settings.name} arm{' goes on' if attempt else ''}")
+            self.say(f"{settings.name} arm{' goes on' if attempt else self._expected(settings)}")
             died = yield from self._follow(arm, skip, assembler)
             self.running = None
             self.leave(arm)
@@ -138,16 +140,42 @@ class Sessions:
                 return
             settings = self.settings(settings.backend, settings.round, settings.tests, str(skip))
 
+    def _expected(self, settings: ArmSettings) -> str:
+        """How long an arm is likely to take, if that is known."""
+        if settings.name != "rust-1" or not self.arms["python"]:
+            return ""
+        finished = self.arms["python"][0].finished or {}
+        return f" (the python arm took {duration(finished.get('seconds', 0.0))})"
+
     def _follow(
         self, arm: arm_process.Arm, skip: Path, assembler: Assembler
     ) -> Generator[TestRun, None, bool]:
         """Gives an arm's tests; returns whether it died on one of them."""
+        progress = self._new_progress(arm)
+        try:
+            return (yield from self._follow_with(arm, skip, assembler, progress))
+        finally:
+            progress.clear()
+
+    def _new_progress(self, arm: arm_process.Arm) -> Progress:
+        settings = arm.settings
+        # The tests of this one are shown as pytest shows them, and a hang is by its own name.
+        shown = settings.backend == "rust" and settings.round == 1
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        verbose = self._config.option.verbose
+        self._progress = Progress(None if shown else terminal, verbose, settings.name)
+        return self._progress
+
+    def _follow_with(
+        self, arm: arm_process.Arm, skip: Path, assembler: Assembler, progress: Progress
+    ) -> Generator[TestRun, None, bool]:
         crashed = set()
         over = 0
         with skip.open("a", encoding="ascii") as had:
-            for event in arm.follow(self._limit.deadline):
+            for event in arm.follow(self._limit.deadline, progress.tick):
                 self._note(arm.settings, event)
                 run = assembler.take(event)
+                progress.take(event, run, arm.collected)
                 if run is not None:
                     over += run.nodeid not in crashed
                     if run.crash is not None:
@@ -241,5 +269,7 @@ class Sessions:
         """Tells the user what goes on."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and self._config.option.verbose >= 0:
+            if self._progress is not None:
+                self._progress.clear()
             terminal.ensure_newline()
             terminal.write_line(f"skyrs: {text}")

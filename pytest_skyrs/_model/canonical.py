@@ -18,7 +18,7 @@ import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any, Callable
 
-from pytest_skyrs._model import contents
+from pytest_skyrs._model import contents, open_files, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -184,7 +184,13 @@ class _Walker:
                     found = list(found[0])
                 self.sequence(name, found, depth)
                 return
-        special = contents.hash_of(value) or contents.numpy_bytes(value)
+        opened = open_files.fields(value, self.scrub)
+        if opened is not None:
+            self.mapping(name, opened, depth)
+            return
+        special = (
+            contents.hash_of(value) or contents.numpy_bytes(value) or processes.described(value)
+        )
         stored = contents.fields(value) if special is None else None
         if special is not None:
             self.sequence(name, list(special), depth)

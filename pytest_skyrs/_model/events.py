@@ -54,7 +54,6 @@ class Calls(TypedDict):
         table: those that differ from each other.
         sequence: indexes of the table, in the order in which the calls ended.
         paths: how many, by function and by what answered.
-        nanoseconds: of the fastest call, by function.
         threads: how many made them.
         nested: how many came from inside of other routed calls, by function.
     """
@@ -62,7 +61,6 @@ class Calls(TypedDict):
     table: list[Call]
     sequence: list[int]
     paths: dict[str, dict[str, int]]
-    nanoseconds: dict[str, int]
     threads: int
     nested: dict[str, int]
 
@@ -90,9 +88,11 @@ class RunRecord(_EveryRecord, total=False):
         foreign_logs: messages of threads that earlier tests left.
         warnings: category and message.
         resources: what the test left behind, see `pytest_skyrs._arm.resources.Resources`.
+        environment: digests of variables that earlier tests had changed, if there are any.
         bodies: lines and branches of originals that ran, if that is measured.
     """
 
+    environment: dict[str, str]
     bodies: dict[str, Any]
 
 

@@ -19,7 +19,6 @@ _NO_CALLS: Calls = {
     "table": [],
     "sequence": [],
     "paths": {},
-    "nanoseconds": {},
     "threads": 0,
     "nested": {},
 }
@@ -180,6 +179,11 @@ class TestRun:
         return list(self._told.get("resources", [0, 0, 0, 0]))
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What earlier tests had changed of the environment, by variable."""
+        return dict(self._told.get("environment", {}))
+
+    @property
     def bodies(self) -> dict[str, Any]:
         """Lines and branches of originals that ran, if they were measured."""
         return dict(self._told.get("bodies", {}))
@@ -203,11 +207,6 @@ class TestRun:
     def nested(self) -> dict[str, int]:
         """Calls from inside of other routed calls, by function."""
         return dict(self._calls.get("nested", {}))
-
-    @property
-    def nanoseconds(self) -> dict[str, int]:
-        """Time of the fastest call by function."""
-        return dict(self._calls.get("nanoseconds", {}))
 
     @property
     def rust_calls(self) -> int:

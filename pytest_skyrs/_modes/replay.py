@@ -86,7 +86,11 @@ def _choose(
 ) -> tuple[dict[str, Any], list[str], list[str]]:
     """The divergence, what to import before its call, and what of that registers its route."""
     try:
-        found = {each["id"]: each for each in content["divergences"]}
+        found = {
+            each["id"]: each
+            for first in content["divergences"]
+            for each in (first, *first.get("examples", ()))
+        }
         calls = [name for name, each in found.items() if each["pickle"] is not None]
         divergence = found.get(options.id)
         routes, _ = content["routes"], content["directory"]

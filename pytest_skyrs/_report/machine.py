@@ -28,6 +28,20 @@ def write_all(controller: Controller) -> None:
     if not controller.arms["python"]:
         return
     options = controller.options
+    write_files(controller)
+    if controller.plan.cache is not None:
+        folder = controller.plan.cache / "d" / "skyrs"
+        _attempt(controller, folder / LAST_RUN, lambda path: _write_last_run(controller, path))
+    if options.update_known:
+        _propose(controller)
+    github.write(controller)
+
+
+def write_files(controller: Controller) -> None:
+    """Writes the JSON report and the page, if they were asked for."""
+    options = controller.options
+    if not controller.arms["python"]:
+        return
     if options.json is not None:
         _attempt(controller, options.json, lambda path: write_json(controller, path))
     if options.html is not None:
@@ -38,12 +52,6 @@ def write_all(controller: Controller) -> None:
             options.html,
             lambda path: path.write_text(page.render(collect(controller)), encoding="utf-8"),
         )
-    if controller.plan.cache is not None:
-        folder = controller.plan.cache / "d" / "skyrs"
-        _attempt(controller, folder / LAST_RUN, lambda path: _write_last_run(controller, path))
-    if options.update_known:
-        _propose(controller)
-    github.write(controller)
 
 
 def _attempt(controller: Controller, path: Path, write: Any) -> None:
@@ -57,7 +65,9 @@ def _attempt(controller: Controller, path: Path, write: Any) -> None:
         if partial != target:
             partial.replace(target)
     except OSError as error:
-        controller.problems.append(f"{path} could not be written: {error.strerror or error}")
+        problem = f"{path} could not be written: {error.strerror or error}"
+        if problem not in controller.problems:
+            controller.problems.append(problem)
         if partial != target:
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -121,15 +131,17 @@ def _arm(arm: Any) -> dict[str, Any]:
 
 def collect(controller: Controller) -> dict[str, Any]:
     """All of the report."""
-    tests, divergences = [], []
-    for row in controller.verdicts():
-        divergences += [_public(divergence) for divergence in row.pop("divergences")]
-        tests.append(row)
-    return {**_head(controller), "divergences": divergences, "tests": tests}
+    causes = controller.results.causes.by_id.values()
+    return {
+        **_head(controller),
+        "divergences": [_public(cause.to_json()) for cause in causes],
+        "tests": list(controller.results.plain_rows()),
+    }
 
 
 def _public(divergence: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in divergence.items() if name != "pickle"}
+    shown = {name: value for name, value in divergence.items() if name != "pickle"}
+    return {**shown, "examples": [_public(each) for each in shown.get("examples", ())]}
 
 
 def write_json(controller: Controller, path: Path) -> None:
@@ -138,14 +150,12 @@ def write_json(controller: Controller, path: Path) -> None:
         head = json.dumps(_head(controller), indent=1)
         file.write(f'{head[:-2]},\n "divergences": [')
         separator = "\n  "
-        for row in controller.verdicts():
-            for divergence in row["divergences"]:
-                file.write(separator + json.dumps(divergence))
-                separator = ",\n  "
+        for cause in controller.results.causes.by_id.values():
+            file.write(separator + json.dumps(cause.to_json()))
+            separator = ",\n  "
         file.write('\n ],\n "tests": [')
         separator = "\n  "
-        for row in controller.verdicts():
-            row["divergences"] = [divergence["id"] for divergence in row["divergences"]]
+        for row in controller.results.plain_rows():
             file.write(separator + json.dumps(row))
             separator = ",\n  "
         file.write("\n ]\n}\n")
@@ -154,7 +164,6 @@ def write_json(controller: Controller, path: Path) -> None:
 def _write_last_run(controller: Controller, path: Path) -> None:
     """What differed, calls with their arguments, for `replay`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    divergences = [divergence for row in controller.verdicts() for divergence in row["divergences"]]
     table, _ = _results.routes(
         controller.results, controller.arms["python"], controller.arms["rust"]
     )
@@ -162,7 +171,11 @@ def _write_last_run(controller: Controller, path: Path) -> None:
         "rootdir": str(controller.config.rootpath),
         "directory": str(controller.plan.directory),
         "routes": {name: {"registered_by": row["registered_by"]} for name, row in table.items()},
-        "divergences": divergences,
+        "divergences": [
+            each
+            for cause in controller.results.causes.by_id.values()
+            for each in (cause.first, *cause.examples)
+        ],
     }
     path.write_text(json.dumps(content), encoding="ascii")
 

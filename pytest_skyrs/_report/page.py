@@ -214,7 +214,6 @@ def _routes(summary: dict[str, Any]) -> str:
     rows = []
     for name, value in _map(summary.get("routes")).items():
         route, shown = _map(value), html_page.visible(name)
-        seconds = _map(route.get("seconds"))
         declines = _map(route.get("declines")).items()
         link = f"#function={quote(shown, safe='')}"
         rows.append(
@@ -226,21 +225,14 @@ def _routes(summary: dict[str, Any]) -> str:
                 _number(route.get("python")),
                 "<br>".join(f"{_text(why)} {_number(n)}" for why, n in declines) or _text(None),
                 _number(route.get("tests")),
-                _ratio(seconds.get("python"), seconds.get("rust")),
                 _coverage(_map(route.get("coverage"))),
             )
         )
     heads = (
         *("function", "state", "Rust calls", "Python calls", "declined", "tests"),
-        *("speed-up", "the original's coverage"),
+        "the original's coverage",
     )
-    return html_page.table("Routes", heads, rows, {2, 3, 5, 6}) if rows else ""
-
-
-def _ratio(python: object, rust: object) -> str:
-    if isinstance(python, (int, float)) and isinstance(rust, (int, float)) and rust > 0:
-        return f'<span title="{python:.3g} s and {rust:.3g} s">{python / rust:.1f}×</span>'  # noqa: RUF001
-    return _text(None)
+    return html_page.table("Routes", heads, rows, {2, 3, 5}) if rows else ""
 
 
 def _coverage(coverage: dict[str, Any]) -> str:
@@ -312,6 +304,15 @@ def _divergences(summary: dict[str, Any]) -> str:
 def _card(item: dict[str, Any], painter: Painter, is_open: bool) -> str:
     known, function = item.get("known"), item.get("function")
     facts = [("test", f"<code>{_text(item.get('test'))}</code>")]
+    count = item["tests"] if isinstance(item.get("tests"), int) else 1
+    several = count > 1
+    if several:
+        link = f"#cause={quote(html_page.visible(item.get('id')), safe='')}"
+        alike = "all that differ so" if not item.get("mixed") else "with others of this kind"
+        facts.append(("tests", f'<a href="{link}">{count:,} tests</a>, {alike}'))
+    changed = _list(item.get("environment"))
+    if changed:
+        facts.append(("had other values", f"<code>{_text(', '.join(map(str, changed)))}</code>"))
     if function:
         facts.append(("function", f"<code>{_text(function)}</code>"))
     for key in ("arguments", "detail"):
@@ -329,9 +330,22 @@ def _card(item: dict[str, Any], painter: Painter, is_open: bool) -> str:
         f'<details class="card"{" open" if is_open else ""}><summary>'
         f"{_badge(item.get('verdict'))}{listed} <b>{_text(item.get('observable'))}</b> "
         f'<span class="about">{_text(function, "")}</span> '
-        f'<span class="test">{_text(item.get("test"))}</span></summary>\n'
-        f"{_facts(facts)}{painter.diff(item.get('python'), item.get('rust'))}</details>"
+        f'<span class="test">{_text(item.get("test"))}'
+        f"{f' and {count - 1:,} more' if several else ''}</span></summary>\n"
+        f"{_facts(facts)}{painter.diff(item.get('python'), item.get('rust'))}"
+        f"{''.join(_example(_map(each), painter) for each in _list(item.get('examples')))}"
+        "</details>"
     )
+
+
+def _example(item: dict[str, Any], painter: Painter) -> str:
+    """The same difference in another test."""
+    facts = [("also in", f"<code>{_text(item.get('test'))}</code>")]
+    if item.get("arguments"):
+        facts.append(
+            ("arguments", f'<code class="block" tabindex="0">{_block(item["arguments"])}</code>')
+        )
+    return f"{_facts(facts)}{painter.diff(item.get('python'), item.get('rust'))}"
 
 
 def _known(known: object) -> str:

@@ -10,7 +10,7 @@
   const chips = [...document.querySelectorAll(".chips button")];
   const functionOf = byId("function");
   const textOf = byId("text");
-  const state = { verdicts: new Set(), name: -1, text: "", page: 0, sort: "", open: "" };
+  const state = { verdicts: new Set(), name: -1, text: "", page: 0, sort: "", open: "", cause: "" };
   let cardsShown = CARDS;
 
   const node = (tag, text, className) => {
@@ -44,14 +44,21 @@
     test.remarks = [test.note, noise ? `noise: ${noise}` : ""].filter(Boolean).join("; ");
     testOf.set(test.id, test);
   }
-  const cardsOf = new Map();
-  data.cards.forEach((card, index) => {
+  const cardOf = new Map();
+  data.cards.forEach((card) => {
     card.id = shown(card.id);
     card.test = shown(card.test);
-    card.lower = card.test.toLowerCase();
-    if (!cardsOf.has(card.test)) cardsOf.set(card.test, []);
-    cardsOf.get(card.test).push(index);
+    card.tests = new Set(testOf.has(card.test) ? [testOf.get(card.test)] : []);
+    cardOf.set(card.id, card);
   });
+  for (const test of data.tests) {
+    test.causes = [test.divergences || []].flat().map(shown);
+    for (const id of test.causes) if (cardOf.has(id)) cardOf.get(id).tests.add(test);
+  }
+  for (const card of data.cards) {
+    for (const test of card.tests) if (!test.causes.includes(card.id)) test.causes.push(card.id);
+    if (!card.tests.size) card.tests.add({ lower: card.test.toLowerCase(), functions: [] });
+  }
 
   // ---- the address ----
 
@@ -64,6 +71,7 @@
     state.page = Math.max(0, (parseInt(given.get("page"), 10) || 1) - 1);
     state.sort = given.get("sort") || "";
     state.open = given.get("open") || "";
+    state.cause = given.get("cause") || "";
   }
 
   function address(changes) {
@@ -75,6 +83,7 @@
     if (now.sort) wanted.set("sort", now.sort);
     if (now.page) wanted.set("page", String(now.page + 1));
     if (now.open) wanted.set("open", now.open);
+    if (now.cause) wanted.set("cause", now.cause);
     return `#${wanted}`;
   }
 
@@ -97,8 +106,10 @@
   }
 
   function filtered(words) {
-    const rows = data.tests.filter((test) =>
-      matches(words, test.lower, [test.verdict], test.functions),
+    const rows = data.tests.filter(
+      (test) =>
+        (!state.cause || test.causes.includes(state.cause)) &&
+        matches(words, test.lower, [test.verdict], test.functions),
     );
     const column = columns.find(({ key }) => key === state.sort.replace(/^-/, ""));
     if (column) {
@@ -114,9 +125,10 @@
     let found = 0;
     data.cards.forEach((card, index) => {
       const verdicts = [card.verdict, card.known ? "known" : ""];
-      const test = testOf.get(card.test);
-      const names = card.function !== null ? [card.function] : test ? test.functions : [];
-      const fits = matches(words, card.lower, verdicts, names);
+      const names = (test) => (card.function !== null ? [card.function] : test.functions);
+      const fits =
+        (!state.cause || card.id === state.cause) &&
+        [...card.tests].some((test) => matches(words, test.lower, verdicts, names(test)));
       if (fits) found += 1;
       cards[index].hidden = !fits || (found > cardsShown && card.id !== state.open);
     });
@@ -156,8 +168,7 @@
     name.scope = "row";
     const verdict = node("td");
     verdict.append(node("span", test.verdict, `badge ${tones.get(test.verdict) || "mute"}`));
-    for (const index of cardsOf.get(test.id) || []) {
-      const { id } = data.cards[index];
+    for (const id of test.causes) {
       const link = node("a", id);
       link.href = address({ open: id });
       verdict.append(" ", link);
@@ -253,7 +264,7 @@
   textOf.addEventListener("input", () => change({ text: textOf.value }));
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("clear").addEventListener("click", () => {
-    change({ verdicts: new Set(), name: -1, text: "", sort: "", open: "" });
+    change({ verdicts: new Set(), name: -1, text: "", sort: "", open: "", cause: "" });
   });
   byId("previous").addEventListener("click", () => change({ page: state.page - 1 }));
   byId("next").addEventListener("click", () => change({ page: state.page + 1 }));

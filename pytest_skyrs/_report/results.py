@@ -6,20 +6,23 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_skyrs._model import verdicts
+from pytest_skyrs._report.causes import Causes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_skyrs._controller.arm_process import Arm
     from pytest_skyrs._controller.store import Store
     from pytest_skyrs._model.judge import Finding
     from pytest_skyrs._model.test_run import TestRun
+    from pytest_skyrs._report.causes import Cause
 
-SCHEMA = 1
+#: 2: a difference that many tests have alike is one entry of ``divergences``.
+SCHEMA = 2
 _RESOURCES = ("open files", "threads", "child processes", "memory")
 #: Bytes of resident memory that a test may add on Rust beyond what it adds on Python.
 _MEMORY_SLACK = 8 << 20
 _SHOWN_RESOURCES = 200
-#: The fastest of fewer calls says little.
-_TIMED_CALLS = 50
 
 
 class Results:
@@ -30,11 +33,10 @@ class Results:
         normalised: replacements in texts by kind.
         noise: tests by what Python doesn't repeat in them.
         unjudged: tests that Rust has no part in by texts that differ in them.
-        divergences: how many were numbered.
+        causes: of the differences.
         calls_diverged: differing calls by function.
         resources: what tests left behind on Rust and not on Python.
         reached: tests by function that Rust answered in them.
-        seconds: of a function's fastest call, by backend.
         growth: bytes that all tests together added to their processes, by backend.
         durations: seconds that the tests took, by backend.
         bodies: lines and branches of originals that tests with the same result ran.
@@ -47,11 +49,11 @@ class Results:
         self.normalised: Counter[str] = Counter()
         self.noise: Counter[str] = Counter()
         self.unjudged: Counter[str] = Counter()
-        self.divergences = 0
+        self.causes = Causes()
+        self._tests = 0
         self.calls_diverged: Counter[str] = Counter()
         self.resources: list[dict[str, Any]] = []
         self.reached: Counter[str] = Counter()
-        self.seconds: dict[str, dict[str, float]] = {}
         self.growth: Counter[str] = Counter()
         self.durations: Counter[str] = Counter()
         self.bodies: dict[str, dict[str, Any]] = {}
@@ -65,7 +67,7 @@ class Results:
         findings: list[Finding],
         known: dict[str, str] | None,
     ) -> list[dict[str, Any]]:
-        """Counts a test; gives its numbered divergences."""
+        """Counts a test; gives its differences, with ids."""
         self.counts[verdict] += 1
         either = python or rust
         assert either is not None
@@ -73,11 +75,12 @@ class Results:
             self._compare_costs(python, rust)
         if verdict in (verdicts.SAME, verdicts.SAME_FAIL, verdicts.VACUOUS):
             self._add_bodies(python, rust)
-        divergences = []
-        if verdict not in (verdicts.FLAKY,):
+        found = []
+        if verdict != verdicts.FLAKY:
+            changed = _changed_environment(python, rust) if findings else []
             for finding in findings:
                 if finding.verdict != verdicts.FLAKY:
-                    divergences.append(self._number(either.nodeid, finding, known))
+                    found.append(self._find_cause(either.nodeid, finding, known, changed))
         noise = [
             finding.observable.kind for finding in findings if finding.verdict == verdicts.FLAKY
         ]
@@ -100,24 +103,32 @@ class Results:
                 },
                 "functions": sorted((rust or either).paths),
                 "noise": noise,
-                "divergences": divergences,
+                "divergences": list(dict.fromkeys(cause.first["id"] for cause, _ in found)),
             }
         )
-        return divergences
+        self._tests += 1
+        return [difference for _, difference in found]
 
-    def _number(self, test: str, finding: Finding, known: dict[str, str] | None) -> dict[str, Any]:
-        self.divergences += 1
+    def _find_cause(
+        self, test: str, finding: Finding, known: dict[str, str] | None, changed: list[str]
+    ) -> tuple[Cause, dict[str, Any]]:
         function = finding.shown.function
         if function is not None and finding.verdict != verdicts.INCONCLUSIVE:
             self.calls_diverged[function] += finding.observable.kind == "call"
-        return {**divergence(f"d{self.divergences}", test, finding), "known": known}
+        difference = {**divergence("", test, finding), "known": known}
+        return self.causes.add(self._tests, difference, changed)
+
+    def plain_rows(self) -> Iterator[dict[str, Any]]:
+        """The report's lines, a test each, with the ids of its differences."""
+        return self._store.verdicts()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The same with the differences, as far as they are kept."""
+        for row in self.plain_rows():
+            yield {**row, "divergences": self.causes.of(row)}
 
     def _compare_costs(self, python: TestRun, rust: TestRun) -> None:
         for name, run in (("python", python), ("rust", rust)):
-            for function, nanoseconds in run.nanoseconds.items():
-                fastest = self.seconds.setdefault(function, {})
-                seconds = nanoseconds / 1e9
-                fastest[name] = min(fastest.get(name, seconds), seconds)
             self.growth[name] += run.resources[3]
             self.durations[name] += run.seconds  # type: ignore[assignment]
         for function, paths in rust.paths.items():
@@ -167,9 +178,17 @@ def divergence(identifier: str, test: str, finding: Finding) -> dict[str, Any]:
         "rust": shown.rust,
         "detail": shown.detail,
         "known": None,
-        "repro": f"python -m pytest_skyrs replay {identifier}" if shown.pickle else None,
+        "repro": None,
         "pickle": shown.pickle,
     }
+
+
+def _changed_environment(python: TestRun | None, rust: TestRun | None) -> list[str]:
+    """Variables that earlier tests had left otherwise on one side when this one began."""
+    if python is None or rust is None:
+        return []
+    ours, theirs = python.environment, rust.environment
+    return sorted(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
 
 
 def plural(count: int, noun: str) -> str:
@@ -221,9 +240,6 @@ def routes(
             "python": counted["calls"]["python"],
             "declines": counted["declines"],
             "tests": results.reached[name],
-            "seconds": results.seconds.get(name)
-            if counted["calls"]["rust"] >= _TIMED_CALLS
-            else None,
             "coverage": None,
         }
     coverage = body_coverage(results, python)

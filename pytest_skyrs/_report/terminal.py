@@ -11,6 +11,8 @@ from pytest_skyrs._report import results as _results
 from pytest_skyrs._report.results import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pytest
     from _pytest.terminal import TerminalReporter
 
@@ -211,16 +213,28 @@ def closing_line(controller: Controller) -> str:
 
 
 def _failure_lines(controller: Controller) -> list[str]:
-    rows = [row for row in controller.verdicts() if row["verdict"] in controller.options.fail_on]
-    lines = [
-        f"{row['verdict'].upper()} {headline(row['divergences'][0])}  {row['id']}"
-        if row["divergences"]
-        else f"{row['verdict'].upper()} {row['id']}"
-        for row in rows[:_SHOWN]
-    ]
-    if len(rows) > _SHOWN:
-        lines.append(f"and {len(rows) - _SHOWN} more tests")
-    return lines
+    rows = (row for row in controller.verdicts() if row["verdict"] in controller.options.fail_on)
+    groups = _alike(rows)
+    lines = []
+    for row, count in groups[:_SHOWN]:
+        line = row["verdict"].upper()
+        if row["divergences"]:
+            line += f" {headline(row['divergences'][0])} "
+        more = f" and {plural(count - 1, 'more test')}" if count > 1 else ""
+        lines.append(f"{line} {row['id']}{more}")
+    left = sum(count for _, count in groups[_SHOWN:])
+    return [*lines, f"and {left} more tests"] if left else lines
+
+
+def _alike(rows: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """The first of each group of tests that differ in the same thing, and how many they are."""
+    groups: dict[tuple[str, str], tuple[dict[str, Any], int]] = {}
+    for row in rows:
+        first = row["divergences"][0] if row["divergences"] else None
+        told = _reason(row) if first is None else first["cause"]
+        known, count = groups.get((row["verdict"], told), (row, 0))
+        groups[row["verdict"], told] = known, count + 1
+    return sorted(groups.values(), key=lambda group: -group[1])
 
 
 def _arm_line(arm: Arm) -> str:
@@ -245,18 +259,14 @@ def route_table(table: dict[str, Any]) -> list[str]:
     rest = [f"not called on rust: {left} of this project's {ours} routes"] if left else []
     if not called:
         return rest
-    rows = [["route", "rust", "python", "tests", "speed", "declines; why it isn't active"]]
+    rows = [["route", "rust", "python", "tests", "declines; why it isn't active"]]
     for name, route in called.items():
         notes = [f"{reason} {count}" for reason, count in sorted(route["declines"].items())]
         if route["reason"] and not (route["state"] == "active" and route["rust"]):
             notes.append(str(route["reason"]))
-        seconds = route["seconds"] or {}
-        ratio = ""
-        if route["tests"] and seconds.get("rust") and seconds.get("python"):
-            ratio = f"{seconds['python'] / seconds['rust']:.1f}x"
         counts = [str(route[key]) for key in ("rust", "python", "tests")]
-        rows.append([name, *counts, ratio, "; ".join(notes)])
-    return aligned(rows, {1, 2, 3, 4}) + rest
+        rows.append([name, *counts, "; ".join(notes)])
+    return aligned(rows, {1, 2, 3}) + rest
 
 
 def _is_worth_a_line(route: dict[str, Any]) -> bool:
@@ -319,8 +329,10 @@ def _other_lines(controller: Controller) -> list[str]:
         ]
         lines.append(f"python itself doesn't repeat: {', '.join(parts)}")
     for verdict in (verdicts.FLAKY, verdicts.INCONCLUSIVE):
-        shown = [row for row in controller.verdicts() if row["verdict"] == verdict][:_SHOWN]
-        lines += [f"{verdict}: {row['id']}: {_reason(row)}" for row in shown]
+        groups = _alike(row for row in controller.verdicts() if row["verdict"] == verdict)
+        lines += [f"{verdict}: {_of_group(*group)}" for group in groups[:_SHOWN]]
+        left = sum(count for _, count in groups[_SHOWN:])
+        lines += [f"{verdict}: {left:,} more tests, see the JSON report"] if left else []
     lines += [f"stale known difference: {text}" for text in controller.stale]
     lines += [f"problem: {text}" for text in controller.problems]
     lines += _isolation_lines(controller.plan, controller.options)
@@ -329,6 +341,20 @@ def _other_lines(controller: Controller) -> list[str]:
     return lines
 
 
+def _of_group(row: dict[str, Any], count: int) -> str:
+    """Tests that differ alike, and in what."""
+    if count == 1:
+        return f"{row['id']}: {_reason(row)}"
+    return f"{count:,} tests: {_reason(row)} ({row['id']}, ...)"
+
+
 def _reason(row: dict[str, Any]) -> str:
-    kinds = [*row["noise"], *(divergence["observable"] for divergence in row["divergences"])]
+    changed = [name for each in row["divergences"] for name in each.get("environment", ())]
+    if changed:
+        names = ", ".join(dict.fromkeys(changed))
+        return f"{names} had another value when they began: another order of the tests?"
+    kinds = [*row["noise"]]
+    for each in row["divergences"]:
+        function = f" of {each['function'].rpartition('.')[2]}" if each["function"] else ""
+        kinds.append(f"{each['observable']}{function}")
     return ", ".join(dict.fromkeys(kinds))

@@ -28,7 +28,6 @@ def record(
             "table": list(calls),
             "sequence": list(range(len(calls))),
             "paths": {function: dict(counts) for function, counts in paths.items()},
-            "nanoseconds": {},
             "threads": threads,
             "nested": {},
         },

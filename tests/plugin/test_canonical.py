@@ -17,6 +17,7 @@ import operator
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import threading
 import types
@@ -25,11 +26,13 @@ import zoneinfo
 from unittest import mock
 
 import numpy
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import run_code
 
+from pytest_skyrs._model import processes
 from pytest_skyrs._model.canonical import Canonical, type_name
 from pytest_skyrs._model.contents import fields
 
@@ -374,6 +377,7 @@ def test_many_values_are_bounded():
 
 VALUES = """
 import collections, dataclasses, datetime, enum, fractions, hashlib, pathlib, re, sys
+from pytest_skyrs._model import processes
 from pytest_skyrs._model.canonical import Canonical
 
 class Plain:
@@ -751,3 +755,34 @@ def test_any_change_shows(value, data):
 
     changed = change(value)
     assert (digest(changed) == digest(value)) == (typed(changed) == typed(value))
+
+
+def test_processes_are_what_they_are_to_this_one():
+    children = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+    try:
+        assert len({digest(child) for child in children}) == 1
+        assert digest(psutil.Process(children[0].pid)) == digest(psutil.Process(children[1].pid))
+        child = psutil.Process(children[0].pid)
+        assert describe(child) == "psutil.Process('a child', 'sleep')"
+        others = [psutil.Process(), psutil.Process().parent(), child, psutil.Process(1)]
+        assert describe(others[0]).startswith("psutil.Process('this process', ")
+        assert describe(others[1]).startswith("psutil.Process('the parent', ")
+        if psutil.Process().ppid() != 1:
+            assert len({digest(other) for other in others}) == len(others)
+    finally:
+        before = [digest(child) for child in children]
+        for child in children:
+            child.kill()
+            child.wait()
+    # When it is gone for good is chance.
+    assert [digest(child) for child in children] == before
+
+
+def test_a_process_is_looked_at_without_what_tests_replace(monkeypatch):
+    process, expected = psutil.Process(), describe(psutil.Process())
+    processes._seen.clear()
+    for name in ("open", "read", "close", "getpid"):
+        monkeypatch.setattr(os, name, None)
+    found = describe(process)
+    monkeypatch.undo()
+    assert found == expected

@@ -180,7 +180,6 @@ def a_summary(**changes):
                 "python": 3,
                 "declines": {"type": 3},
                 "tests": 4,
-                "seconds": {"python": 0.001, "rust": 0.0002},
                 "coverage": {
                     "lines": 8,
                     "covered": [10, 11],
@@ -479,6 +478,30 @@ def test_cards():
     assert parsed(a_summary(divergences=[divergence(known=known)])).all("a", rel="noopener") == []
 
 
+def of_a_cause(**changes):
+    """A summary with two tests that differ alike, and one that differs otherwise."""
+    example = divergence(id="d2", test="tests/test_a.py::test_2", arguments="(0.75)")
+    tests = [a_test(number, divergences=["d1"]) for number in (1, 2)]
+    tests += [a_test(3, divergences=["d3"]), a_test(4)]
+    first = divergence(test="tests/test_a.py::test_1", tests=2, examples=[example], **changes)
+    other = divergence(id="d3", test="tests/test_a.py::test_3", rust="'0.1'", tests=1)
+    return a_summary(tests=tests, divergences=[first, other])
+
+
+def test_a_cause_of_several_tests():
+    cards = parsed(of_a_cause(environment=["SKYPILOT_<CONFIG>"])).all("details", class_="card")
+    assert len(cards) == 2
+    summary = cards[0].one("summary").text
+    assert summary.endswith("tests/test_a.py::test_1 and 1 more")
+    (link,) = [link for link in cards[0].all("a") if link.text == "2 tests"]
+    assert link.attributes["href"] == "#cause=d1"
+    for part in ("all that differ so", "SKYPILOT_<CONFIG>", "test_2", "(0.75)"):
+        assert part in cards[0].text
+    assert "more" not in cards[1].one("summary").text
+    mixed = parsed(of_a_cause(mixed=True)).all("details", class_="card")[0].text
+    assert "with others of this kind" in mixed
+
+
 def test_many_cards():
     items = [divergence(id=f"d{k}") for k in range(_page._MAX_CARDS + 5)]
     page = parsed(a_summary(divergences=items))
@@ -495,11 +518,11 @@ def table(page, label):
 def test_tables():
     page = parsed(a_summary())
     routes = table(page, "Routes")
-    assert routes[0][:7] == [ENCODE, "active", "1,200", "3", "type 3", "4", "5.0×"]
-    assert "2 of 8 lines" in routes[0][7]
-    assert "3 of 4 branches" in routes[0][7]
-    assert "missing: 14" in routes[0][7]
-    assert "tests/test_a.py::test_q" in routes[0][7]
+    assert routes[0][:6] == [ENCODE, "active", "1,200", "3", "type 3", "4"]
+    assert "2 of 8 lines" in routes[0][6]
+    assert "3 of 4 branches" in routes[0][6]
+    assert "missing: 14" in routes[0][6]
+    assert "tests/test_a.py::test_q" in routes[0][6]
     assert routes[1][1] == "off: unknown fingerprint"
     assert table(page, "Arms")[1][:6] == ["rust-1", "rust", "1", "4", "94.10", "1"]
     assert table(page, "Resources") == [
@@ -697,6 +720,19 @@ def test_browser_opens_the_divergence_of_the_address(browse):
         *range(50),
         55,
     ]
+
+
+@needs_browser
+def test_browser_shows_the_tests_of_a_cause(browse):
+    page = browse(of_a_cause(), "#cause=d1")
+    assert ids_in(page) == [f"tests/test_a.py::test_{number}" for number in (1, 2)]
+    assert page.one("p", id="shown").text == "2 of 4 tests and 1 of 2 divergences match"
+    rows = page.one("table", id="list").one("tbody").children
+    assert [[link.text for link in row.all("a")] for row in rows] == [["d1"], ["d1"]]
+    # Each of its tests finds the card.
+    page = browse(of_a_cause(), "#text=test_2")
+    cards = page.all("details", class_="card")
+    assert ["hidden" in card.attributes for card in cards] == [False, True]
 
 
 @needs_browser

@@ -1,5 +1,6 @@
 """What ends a double run from outside, and what would hide that it found something."""
 
+import json
 import signal
 import time
 
@@ -108,6 +109,37 @@ def test_a_signal_to_the_session(tmp_path, number):
     assert f"{number.name} was sent to this session" in done.output
     assert done.verdicts[NAMES[0]] == "same"
     assert done.junit is not None
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        pytest.param("python", ["not-compared"], marks=SLOW),
+        ("rust", ["same", "not-compared", "not-compared"]),
+    ],
+)
+def test_the_report_is_there_before_the_arm_has_ended(tmp_path, backend, expected):
+    """Whoever sends a signal may not wait for an arm that doesn't want to end."""
+    body = (
+        f"if BACKEND == {backend!r}:\n"
+        "        signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "        pathlib.Path(__file__).with_name('stuck').write_text('x')\n"
+        "        time.sleep(600)"
+    )
+    folder = suite(tmp_path, body)
+    with Process(folder, "--skyrs-html=page.html") as process:
+        wait_for(exists(folder / "stuck"), "the test")
+        time.sleep(1)
+        process.send(signal.SIGTERM)
+        wait_for(exists(folder / "page.html"), "the page", 8)
+        report = json.loads((folder / "report.json").read_text())
+        assert process.process.poll() is None
+        assert [row["verdict"] for row in report["tests"]] == expected
+        assert "SIGTERM was sent to this session" in report["interrupted"]
+        done = process.wait()
+        assert not list(process.temporary.glob("skyrs-*"))
+    assert done.code == 128 + signal.SIGTERM
+    assert done.report["tests"] == report["tests"]
 
 
 # The machinery itself.

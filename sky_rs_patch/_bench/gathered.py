@@ -110,6 +110,7 @@ def _row(
         "answered": bool(last.get("answered")),
         "seconds": {},
         "ratio": None,
+        "changing": None,
         "limit": None,
         "peers": {},
     }
@@ -135,9 +136,10 @@ def _row(
             }
         else:
             row["seconds"][column] = spread
-    if "routed" in pooled:
-        ratios = [a / b for a, b in zip(pooled["original"], pooled["routed"])]
-        row["ratio"] = timing.spread(ratios)._asdict()
+    for key, kind in (("ratio", ""), ("changing", ", changing")):
+        if f"routed{kind}" in pooled:
+            ratios = [a / b for a, b in zip(pooled[f"original{kind}"], pooled[f"routed{kind}"])]
+            row[key] = timing.spread(ratios)._asdict()
     bound = workload.bound
     if bound is not None:
         row["limit"] = bound.what

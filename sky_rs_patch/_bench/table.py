@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 _NONE = "-"
 COLUMNS = (
     *("function", "workload", "original", "routed", "native", "limit"),
-    *("ratio", "its quartiles", "note"),
+    *("ratio", "its quartiles", "changing", "note"),
 )
 
 
 READING = (
     "Times are medians; a ratio is the original's time over the routed call's, taken in the same "
     "round: below 1 the route is slower. 'native' is the native function without the proxy, "
-    "'limit' what nothing that does the work gets below."
+    "'limit' what nothing that does the work gets below. 'changing' is the ratio where a global of "
+    "the original's module is set before each call."
 )
 
 
@@ -82,6 +83,7 @@ def route_cells(row: dict[str, Any]) -> list[str]:
         *(median(seconds.get(name)) for name in ("original", "routed", "native", "limit")),
         "no route" if state == "no route" else ratio(row["ratio"]),
         quartiles(row["ratio"]),
+        ratio(row.get("changing")),
         ": ".join(note for note in notes if note and note != "no route"),
     ]
 
@@ -180,7 +182,7 @@ def sections(result: dict[str, Any]) -> list[Section]:
     """All tables that have rows."""
     found = [
         Section(
-            "routes", "Routes", COLUMNS, [route_cells(r) for r in result["routes"]], {*range(2, 8)}
+            "routes", "Routes", COLUMNS, [route_cells(r) for r in result["routes"]], {*range(2, 9)}
         ),
         Section("peers", "Other compilers", PEER_COLUMNS, peer_rows(result), {*range(3, 8)}),
         Section("calls", "A call by itself", CALL_COLUMNS, call_rows(result), {1}),

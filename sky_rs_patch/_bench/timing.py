@@ -122,7 +122,11 @@ def interleaved(
 
 
 def timer(
-    function: Callable[..., Any], arguments: tuple[Any, ...], *, cpu_time: bool = False
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    *,
+    cpu_time: bool = False,
+    changing: dict[str, Any] | None = None,
 ) -> timeit.Timer:
     """A timer of a call; the arguments are locals of its loop, as they are in a program.
 
@@ -131,12 +135,16 @@ def timer(
         arguments: its arguments.
         cpu_time: count the thread's processor time, which doesn't run while others have the
             processor.
+        changing: a namespace in which a name is set before each call, to another object each time.
     """
     names = [f"a{at}" for at in range(len(arguments))]
-    scope = {"function_": function, **{f"{n}_": a for n, a in zip(names, arguments)}}
-    setup = "".join(f"{name} = {name}_\n" for name in ("function", *names))
+    values = {"function": function, "changing": changing, **dict(zip(names, arguments))}
+    scope = {f"{name}_": value for name, value in values.items()}
+    setup = "flag = False\n" + "".join(f"{name} = {name}_\n" for name in values)
+    change = "flag = not flag\nchanging['sky_rs_patch_bench'] = flag\n"
+    call = f"{'' if changing is None else change}function({', '.join(names)})"
     clock = time.thread_time if cpu_time else time.perf_counter
-    return timeit.Timer(f"function({', '.join(names)})", setup, clock, globals=scope)
+    return timeit.Timer(call, setup, clock, globals=scope)
 
 
 @contextlib.contextmanager

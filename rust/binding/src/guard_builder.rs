@@ -5,10 +5,10 @@ use std::collections::hash_map::Entry as Slot;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyTuple};
+use pyo3::types::{PyFunction, PyModule, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::guards::{Entry, Expected};
+use crate::namespaces::{Entry, Expected, Namespace};
 use crate::pins::Pins;
 use crate::watch::{Kind, Watched, namespace};
 
@@ -22,8 +22,10 @@ enum Pin {
 /// What a builder was told so far.
 #[derive(Default)]
 pub(crate) struct Description {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) frozen: Vec<(Py<PyDict>, Py<PyString>)>,
+    /// What is expected of the dictionaries in `watched`, in the same order.
+    namespaces: Vec<Namespace>,
+    /// Places of namespaces, and their labels.
+    frozen: Vec<(usize, Py<PyString>)>,
     pins: Vec<(Pin, Py<PyString>)>,
     pub(crate) watched: Vec<Watched>,
     /// Where each dictionary is in `watched`, by its address; they are kept alive there.
@@ -33,22 +35,22 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// Watches a namespace, once, however often it is named.
-    fn watch(&mut self, object: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Py<PyDict>> {
+    /// Watches a namespace, once, however often it is named; gives its place.
+    fn watch(&mut self, object: &Bound<'_, PyAny>, kind: Kind) -> PyResult<usize> {
         let dict = namespace(object)?.unbind();
-        match self.positions.entry(dict.as_ptr().addr()) {
+        let place = match self.positions.entry(dict.as_ptr().addr()) {
             Slot::Vacant(slot) => {
-                slot.insert(self.watched.len());
-                self.watched.push(Watched { dict: dict.clone_ref(object.py()), kind });
+                self.namespaces.push(Namespace::new(dict.clone_ref(object.py())));
+                self.watched.push(Watched { dict, kind });
+                *slot.insert(self.watched.len() - 1)
             }
-            Slot::Occupied(slot) => {
-                // Whoever knows that it is an instance's knows more.
-                if kind == Kind::Instance {
-                    self.watched[*slot.get()].kind = kind;
-                }
-            }
+            Slot::Occupied(slot) => *slot.get(),
+        };
+        // Whoever knows that it is an instance's knows more.
+        if kind == Kind::Instance {
+            self.watched[place].kind = kind;
         }
-        Ok(dict)
+        Ok(place)
     }
 
     fn expect(
@@ -60,9 +62,23 @@ impl Description {
         instance: bool,
     ) -> PyResult<()> {
         let kind = if instance { Kind::Instance } else { Kind::Other };
-        let namespace = self.watch(namespace, kind)?;
-        self.entries.push(Entry { namespace, name, expected, label });
+        let place = self.watch(namespace, kind)?;
+        self.namespaces[place].expect(Entry { name, expected, label });
         Ok(())
+    }
+
+    /// What is expected of the dictionaries in `watched`, in the same order. Those that are frozen
+    /// hold from here on what they hold now.
+    pub(crate) fn namespaces(&mut self, py: Python<'_>) -> Vec<Namespace> {
+        for (place, label) in self.frozen.drain(..) {
+            self.namespaces[place].freeze(py, &label);
+        }
+        for (namespace, watched) in self.namespaces.iter_mut().zip(&self.watched) {
+            if watched.kind == Kind::Instance {
+                namespace.set_instance();
+            }
+        }
+        std::mem::take(&mut self.namespaces)
     }
 
     /// Pins everything as it is now.
@@ -80,8 +96,7 @@ impl Description {
     }
 
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.entries.iter().try_for_each(|entry| entry.visit(visit))?;
-        self.frozen.iter().try_for_each(|(namespace, _)| visit.call(namespace))?;
+        self.namespaces.iter().try_for_each(|namespace| namespace.visit(visit))?;
         self.pins.iter().try_for_each(|(pin, _)| match pin {
             Pin::Hot(function) | Pin::Cold(function) => visit.call(function),
             Pin::Class(module) => visit.call(module),
@@ -164,8 +179,8 @@ impl GuardBuilder {
     /// No name of a namespace may come, go or change after the resolver has returned.
     fn freeze(&mut self, namespace: &Bound<'_, PyAny>, label: Py<PyString>) -> PyResult<()> {
         let description = self.description()?;
-        let namespace = description.watch(namespace, Kind::Other)?;
-        description.frozen.push((namespace, label));
+        let place = description.watch(namespace, Kind::Other)?;
+        description.frozen.push((place, label));
         Ok(())
     }
 

@@ -2,46 +2,52 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::errors;
 use crate::guard_builder::GuardBuilder;
+use crate::namespaces::{Found, Namespace};
 use crate::pins::Pins;
 use crate::watch::Stamp;
 
-/// What a name must lead to.
-pub(crate) enum Expected {
-    Object(Py<PyAny>),
-    Absent,
-    ObjectOrAbsent(Py<PyAny>),
+/// How many refusals in a row are followed by another derivation at once when something that was
+/// looked at is another now; a test that replaces and restores does so a few times.
+const PATIENCE: u32 = 16;
+/// The same when a watched namespace has changed, but nothing in it that was looked at.
+const GUESSES: u32 = 3;
+/// Beyond that, so many times as long as a derivation took passes before the next one.
+const REST: u32 = 100;
+
+/// The course of derivations that ended in a refusal.
+#[derive(Default)]
+struct Attempts {
+    began: Option<Instant>,
+    /// What the last one took, and when it ended.
+    last: Option<(Duration, Instant)>,
+    refused: u32,
+    /// Something has changed since the last one.
+    due: bool,
 }
 
-/// One name in one namespace, and what it must lead to.
-pub(crate) struct Entry {
-    pub(crate) namespace: Py<PyDict>,
-    /// A string, or in a registry also a type, whose hash runs no code either.
-    pub(crate) name: Py<PyAny>,
-    pub(crate) expected: Expected,
-    pub(crate) label: Py<PyString>,
-}
+impl Attempts {
+    fn begin(&mut self) {
+        self.began = Some(Instant::now());
+        self.due = false;
+    }
 
-/// A namespace in which no name may come, go or change.
-struct Frozen {
-    namespace: Py<PyDict>,
-    size: usize,
-    label: Py<PyString>,
-}
+    fn end(&mut self, refused: bool) {
+        let now = Instant::now();
+        self.last = self.began.take().map(|began| (now - began, now));
+        self.refused = if refused { self.refused.saturating_add(1) } else { 0 };
+    }
 
-/// Names that CPython adds to a class without annotations when its annotations are read.
-const MADE_WHEN_ASKED: [&str; 3] = ["__annotations__", "__annotations_cache__", "__annotate_func__"];
-
-/// The number of names in a namespace, but for those.
-fn lasting(namespace: &Bound<'_, PyDict>) -> usize {
-    let made = MADE_WHEN_ASKED.iter().filter(|&&name| namespace.contains(name).unwrap_or(false)).count();
-    namespace.len() - made
+    fn rested(&self) -> bool {
+        self.last.is_none_or(|(took, at)| at.elapsed() >= took * REST)
+    }
 }
 
 enum State {
@@ -63,10 +69,11 @@ enum State {
 pub(crate) struct Guards {
     resolver: Option<Py<PyAny>>,
     state: State,
-    entries: Vec<Entry>,
-    frozen: Vec<Frozen>,
+    /// In the order of what `stamp` watches.
+    namespaces: Vec<Namespace>,
     pins: Pins,
     stamp: Option<Stamp>,
+    attempts: Attempts,
     /// Shared with the calls under way, so that nobody waits for them to end.
     context: Option<Arc<[Py<PyAny>]>>,
     failures: HashMap<String, u64>,
@@ -79,10 +86,10 @@ impl Guards {
         Self {
             resolver,
             state,
-            entries: Vec::new(),
-            frozen: Vec::new(),
+            namespaces: Vec::new(),
             pins: Pins::default(),
             stamp: None,
+            attempts: Attempts::default(),
             context: None,
             failures: HashMap::new(),
         }
@@ -99,20 +106,44 @@ impl Guards {
     /// Starts resolving: returns the resolver if guards must be derived (again). They are then
     /// out of use until `finish_resolve`.
     pub(crate) fn begin_resolve(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        // Cold pins as well: the call goes to Python anyway, and nothing else tells of them.
-        let stale = || self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py)) || self.pins.changed(py).is_some();
         let ask = match self.state {
             State::Unresolved => true,
             // The thread that was at it stayed behind in the parent of a fork.
             State::Resolving { process } => process != std::process::id(),
-            State::Refused(_) => stale(),
+            State::Refused(_) => self.is_worth_another_try(py),
             _ => false,
         };
         if !ask {
             return None;
         }
         self.state = State::Resolving { process: std::process::id() };
+        self.attempts.begin();
         self.resolver.as_ref().map(|resolver| resolver.clone_ref(py))
+    }
+
+    /// Whether guards that were refused should be derived again. Where nothing of what was looked
+    /// at has changed, the answer would most likely be the same.
+    fn is_worth_another_try(&mut self, py: Python<'_>) -> bool {
+        // Cold pins as well: the call goes to Python anyway, and nothing else tells of them.
+        let mut other = self.pins.changed(py).is_some();
+        if self.stamp.as_ref().is_none_or(|stamp| !stamp.is_current(py)) {
+            let found = self.look_again(py);
+            other |= found == Found::Other;
+            self.attempts.due |= found != Found::Unchanged;
+        }
+        self.attempts.due |= other;
+        let at_once = if other { PATIENCE } else { GUESSES };
+        self.attempts.due && (self.attempts.refused < at_once || self.attempts.rested())
+    }
+
+    /// Looks up the names in those namespaces that have changed since it was last done. Returns
+    /// what is most of what was found.
+    fn look_again(&mut self, py: Python<'_>) -> Found {
+        let (Some(stamp), namespaces) = (&mut self.stamp, &mut self.namespaces) else { return Found::Unchanged };
+        let mut most = Found::Unchanged;
+        // The stamp first: what changes while we look is noticed at the next call.
+        stamp.renew(py, |place, shaped| most = namespaces[place].look(py, shaped).max(most));
+        most
     }
 
     /// Takes the builder that the resolver returned.
@@ -128,49 +159,24 @@ impl Guards {
                 self.state = State::Unresolved;
                 return outcome;
             }
+            self.namespaces = Vec::new();
             self.stamp = Some(Stamp::new(py, &[]));
             self.state = State::Refused(PyString::new(py, "the guards could not be derived").unbind());
         }
+        self.attempts.end(matches!(self.state, State::Refused(_)));
         outcome
     }
 
     fn take(&mut self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = answer.py();
-        let described = answer.cast::<GuardBuilder>()?.try_borrow_mut()?.take()?;
-        let pins = described.pins(py);
-        let mut entries = described.entries;
-        let mut frozen = Vec::with_capacity(described.frozen.len());
-        for (namespace, label) in described.frozen {
-            let dict = namespace.bind(py);
-            let size = lasting(dict);
-            // A frozen namespace is a set of entries plus the promise that none is added.
-            for (name, value) in dict.iter() {
-                if let Ok(name) = name.cast_into::<PyString>()
-                    && !MADE_WHEN_ASKED.iter().any(|&made| name == made)
-                {
-                    entries.push(Entry {
-                        namespace: namespace.clone_ref(py),
-                        name: name.into_any().unbind(),
-                        expected: Expected::Object(value.unbind()),
-                        label: label.clone_ref(py),
-                    });
-                }
-            }
-            frozen.push(Frozen { namespace, size, label });
-        }
+        let mut described = answer.cast::<GuardBuilder>()?.try_borrow_mut()?.take()?;
+        self.pins = described.pins(py);
+        self.namespaces = described.namespaces(py);
         self.stamp = Some(Stamp::new(py, &described.watched));
-        self.entries = entries;
-        self.frozen = frozen;
-        self.pins = pins;
         self.context = (!described.context.is_empty()).then(|| described.context.into());
-        match described.problem {
-            Some(problem) => {
-                self.state = State::Refused(problem);
-                if let Some(stamp) = &mut self.stamp {
-                    stamp.renew(py);
-                }
-            }
-            None => self.revalidate(py),
+        self.revalidate(py);
+        if let Some(problem) = described.problem {
+            self.state = State::Refused(problem);
         }
         Ok(())
     }
@@ -181,6 +187,19 @@ impl Guards {
         let Some(culprit) = self.culprit(py) else { return true };
         *self.failures.entry(culprit).or_default() += 1;
         false
+    }
+
+    /// Whether everything that was pristine still is, after a look at what has changed.
+    pub(crate) fn still_hold(&mut self, py: Python<'_>) -> bool {
+        if !matches!(self.state, State::Pristine) {
+            return false;
+        }
+        // Where nothing was amiss before, it isn't if nothing else is.
+        match self.look_again(py) {
+            Found::Unchanged => self.pins.hold(py),
+            Found::Same => self.pins.changed(py).is_none(),
+            Found::Other => false,
+        }
     }
 
     /// Lets the next call look again, for the debugger may be gone then.
@@ -210,19 +229,11 @@ impl Guards {
         }
     }
 
-    /// The full check: looks up every entry, frozen namespace and pin.
+    /// The full check: everything in namespaces that have changed, and all pins.
     #[cold]
     fn revalidate(&mut self, py: Python<'_>) {
-        // The stamp first: what changes while we look is noticed at the next call.
-        if let Some(stamp) = &mut self.stamp {
-            stamp.renew(py);
-        }
-        let replaced = self
-            .entries
-            .iter()
-            .find(|entry| !entry.is_pristine(py))
-            .map(|entry| &entry.label)
-            .or_else(|| self.frozen.iter().find(|frozen| !frozen.is_pristine(py)).map(|frozen| &frozen.label));
+        self.look_again(py);
+        let replaced = self.namespaces.iter().find_map(Namespace::culprit);
         let pinned = replaced.is_none();
         self.state = match replaced.or_else(|| self.pins.changed(py)) {
             None => State::Pristine,
@@ -245,7 +256,7 @@ impl Guards {
     pub(crate) fn labels(&self, py: Python<'_>) -> Vec<String> {
         let label = |label: &Py<PyString>| label.bind(py).to_string_lossy().into_owned();
         let mut labels: Vec<_> =
-            self.entries.iter().map(|entry| &entry.label).chain(self.pins.labels()).map(label).collect();
+            self.namespaces.iter().flat_map(Namespace::labels).chain(self.pins.labels()).map(label).collect();
         labels.sort_unstable();
         labels.dedup();
         labels
@@ -265,12 +276,7 @@ impl Guards {
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.resolver)?;
-        for entry in &self.entries {
-            entry.visit(visit)?;
-        }
-        for frozen in &self.frozen {
-            visit.call(&frozen.namespace)?;
-        }
+        self.namespaces.iter().try_for_each(|namespace| namespace.visit(visit))?;
         self.pins.visit(visit)?;
         if let Some(stamp) = &self.stamp {
             stamp.visit(visit)?;
@@ -283,29 +289,5 @@ impl Guards {
         *self = Self::new(None);
         // Without a resolver there is nothing left to ask.
         self.state = State::Unresolved;
-    }
-}
-
-impl Entry {
-    fn is_pristine(&self, py: Python<'_>) -> bool {
-        match (self.namespace.bind(py).get_item(&self.name), &self.expected) {
-            (Ok(Some(found)), Expected::Object(expected) | Expected::ObjectOrAbsent(expected)) => found.is(expected),
-            (Ok(None), Expected::Absent | Expected::ObjectOrAbsent(_)) => true,
-            _ => false,
-        }
-    }
-
-    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.namespace)?;
-        match &self.expected {
-            Expected::Object(object) | Expected::ObjectOrAbsent(object) => visit.call(object),
-            Expected::Absent => Ok(()),
-        }
-    }
-}
-
-impl Frozen {
-    fn is_pristine(&self, py: Python<'_>) -> bool {
-        lasting(self.namespace.bind(py)) == self.size
     }
 }

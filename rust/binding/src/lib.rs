@@ -23,6 +23,7 @@ mod functions;
 mod gil;
 mod guard_builder;
 mod guards;
+mod namespaces;
 mod natives;
 mod panics;
 #[expect(unsafe_code, reason = "SAFETY.md")]
@@ -69,6 +70,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     panics::keep_messages();
     faults::pass("module", c"init");
+    tracing::prepare(py)?;
     module.add_class::<route::Route>()?;
     module.add_class::<guard_builder::GuardBuilder>()?;
     module.add_class::<freezer::Freezer>()?;

@@ -27,7 +27,7 @@ struct PinnedModule {
     label: Py<PyString>,
 }
 
-/// A field of a hot function, by its address, and what it must hold.
+/// A field of a function or of a cell, by its address, and what it must hold.
 struct Word {
     field: usize,
     expected: usize,
@@ -38,6 +38,8 @@ struct Word {
 pub(crate) struct Pins {
     /// Of hot functions, which `functions` keeps alive together with what they must hold.
     words: Vec<Word>,
+    /// All that a full check compares of `functions`, in one row.
+    cold: Vec<Word>,
     functions: Vec<PinnedFunction>,
     modules: Vec<PinnedModule>,
 }
@@ -81,16 +83,36 @@ impl PinnedFunction {
         }
     }
 
+    /// What a full check compares.
+    fn words(&self) -> impl Iterator<Item = Word> {
+        let raw = self.function.as_ptr().cast::<ffi::PyFunctionObject>();
+        // SAFETY: the function is alive, for it is held.
+        let fields = unsafe {
+            [&raw const (*raw).func_code, &raw const (*raw).func_defaults, &raw const (*raw).func_kwdefaults]
+        };
+        let held = [self.code.as_ptr(), address(self.defaults.as_ref()), address(self.kwdefaults.as_ref())];
+        let cells = self.cells.iter().map(|(cell, held)| {
+            // SAFETY: a cell of a closure, which is held.
+            (unsafe { &raw const (*cell.as_ptr().cast::<ffi::PyCellObject>()).ob_ref }, address(held.as_ref()))
+        });
+        fields.into_iter().zip(held).chain(cells).map(|(field, held)| Word::new(field, held))
+    }
+
     #[inline]
     fn holds(&self) -> bool {
-        let raw = self.function.as_ptr().cast::<ffi::PyFunctionObject>();
-        // SAFETY: the function is alive, for it is held; the caller has the GIL.
-        let (code, defaults, kwdefaults) = unsafe { ((*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults) };
-        code == self.code.as_ptr()
-            && defaults == address(self.defaults.as_ref())
-            && kwdefaults == address(self.kwdefaults.as_ref())
-            // SAFETY: cells of a closure, which are held.
-            && self.cells.iter().all(|(cell, held)| unsafe { content(cell.as_ptr()) } == address(held.as_ref()))
+        self.words().all(|word| word.holds())
+    }
+}
+
+impl Word {
+    fn new(field: *const *mut ffi::PyObject, expected: *mut ffi::PyObject) -> Self {
+        Self { field: field.expose_provenance(), expected: expected.addr() }
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        // SAFETY: a field of a function or a cell that is held, and so is the GIL.
+        unsafe { *std::ptr::with_exposed_provenance::<usize>(self.field) == self.expected }
     }
 }
 
@@ -111,11 +133,8 @@ fn words_of(function: &Bound<'_, PyFunction>) -> impl Iterator<Item = Word> {
             takes("co_kwonlyargcount").then_some(&raw const (*raw).func_kwdefaults),
         ]
     };
-    fields.into_iter().flatten().map(|field| {
-        // SAFETY: as above; its content is only compared.
-        let expected = unsafe { *field }.addr();
-        Word { field: field.expose_provenance(), expected }
-    })
+    // SAFETY: as above; its content is only compared.
+    fields.into_iter().flatten().map(|field| Word::new(field, unsafe { *field }))
 }
 
 impl PinnedModule {
@@ -135,7 +154,9 @@ impl Pins {
 
     /// Pins a function that is compared in a full check.
     pub(crate) fn pin_cold(&mut self, function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) {
-        self.functions.push(PinnedFunction::new(function, label));
+        let pinned = PinnedFunction::new(function, label);
+        self.cold.extend(pinned.words());
+        self.functions.push(pinned);
     }
 
     /// Pins a module's class, which is compared in a full check.
@@ -148,15 +169,16 @@ impl Pins {
     /// Whether hot functions have the code and the defaults that they had.
     #[inline]
     pub(crate) fn hold(&self, _py: Python<'_>) -> bool {
-        // SAFETY: each is a field of a function that is held, and the GIL is as well.
-        self.words
-            .iter()
-            .all(|word| unsafe { *std::ptr::with_exposed_provenance::<usize>(word.field) } == word.expected)
+        self.words.iter().all(Word::holds)
     }
 
     /// The label of one that isn't as it was.
     pub(crate) fn changed(&self, _py: Python<'_>) -> Option<&Py<PyString>> {
-        let function = self.functions.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label);
+        let function = if self.cold.iter().all(Word::holds) {
+            None
+        } else {
+            self.functions.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label)
+        };
         function.or_else(|| self.modules.iter().find(|pinned| !pinned.holds()).map(|pinned| &pinned.label))
     }
 

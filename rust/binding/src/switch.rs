@@ -44,7 +44,7 @@ pub(crate) fn is_on(py: Python<'_>) -> bool {
 #[cold]
 fn read(py: Python<'_>, switch: &mut Switch) -> bool {
     if let Some((data, name, stamp)) = &mut switch.environment {
-        stamp.renew(py);
+        stamp.renew(py, |_, _| ());
         switch.on = match data.bind(py).get_item(name.bind(py)) {
             Ok(None) => true,
             Ok(Some(value)) => value.cast::<PyBytes>().is_ok_and(|value| is_yes(value.as_bytes())),

@@ -1,30 +1,35 @@
 //! Change detection for dictionaries, for the price of a load and a comparison.
 //!
-//! Up to CPython 3.11 each dictionary has a version that every change renews. From 3.12 on
-//! the interpreter tells a watcher about changes; it raises one epoch for all.
+//! Up to CPython 3.13 each dictionary has a version that every change renews. From 3.12 on
+//! the interpreter also tells a watcher about changes; it raises one epoch for all, so that a call
+//! compares one number, and only after a change the versions, which say where it was.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use pyo3::{PyTypeInfo as _, ffi};
+
+use crate::gil::clear_error;
+
+/// A dictionary's version, of which zero is that of none that ever held something.
+#[cfg(not(Py_3_14))]
+#[cfg_attr(Py_3_12, expect(deprecated, reason = "there is nothing else that says which dictionary changed"))]
+fn version(dict: &Py<PyDict>) -> u64 {
+    // SAFETY: the pointer is a live dictionary; the caller holds the GIL.
+    unsafe { (*dict.as_ptr().cast::<ffi::PyDictObject>()).ma_version_tag }
+}
 
 #[cfg(not(Py_3_12))]
 mod versions {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
-    use super::Watched;
+    use super::{Watched, version};
 
     /// Versions of the watched dictionaries, as they were last seen.
     pub(crate) struct Stamp(Vec<(Py<PyDict>, u64)>);
 
-    fn version(dict: &Py<PyDict>) -> u64 {
-        // SAFETY: the pointer is a live dictionary; the caller holds the GIL.
-        unsafe { (*dict.as_ptr().cast::<pyo3::ffi::PyDictObject>()).ma_version_tag }
-    }
-
     impl Stamp {
         pub(crate) fn new(py: Python<'_>, watched: &[Watched]) -> Self {
-            // Zero is the version of no dictionary that ever held something.
             Self(watched.iter().map(|watched| (watched.dict.clone_ref(py), 0)).collect())
         }
 
@@ -33,9 +38,14 @@ mod versions {
             self.0.iter().all(|(dict, seen)| version(dict) == *seen)
         }
 
-        pub(crate) fn renew(&mut self, _py: Python<'_>) {
-            for (dict, seen) in &mut self.0 {
-                *seen = version(dict);
+        /// Is current from here on, and tells the places of those that have changed since it was, and
+        /// whether names may have come or gone.
+        pub(crate) fn renew(&mut self, _py: Python<'_>, mut changed: impl FnMut(usize, bool)) {
+            for (place, (dict, seen)) in self.0.iter_mut().enumerate() {
+                let now = version(dict);
+                if std::mem::replace(seen, now) != now {
+                    changed(place, true);
+                }
             }
         }
 
@@ -60,6 +70,12 @@ mod versions {
     /// Raised at every change of any watched dictionary; zero is never current.
     static EPOCH: GilBound<Cell<u64>> = GilBound::new(Cell::new(1));
 
+    /// What it was raised to last when a name came or went in one, rather than led elsewhere.
+    static SHAPED: GilBound<Cell<u64>> = GilBound::new(Cell::new(1));
+
+    /// `PyDict_EVENT_MODIFIED`.
+    const MODIFIED: c_uint = 1;
+
     /// pyo3-ffi 0.30 has `PyDict_Watch` but not what registers the watcher.
     type Callback = unsafe extern "C" fn(
         event: c_uint,
@@ -73,15 +89,18 @@ mod versions {
     }
 
     unsafe extern "C" fn changed(
-        _event: c_uint,
+        event: c_uint,
         _dict: *mut ffi::PyObject,
         _key: *mut ffi::PyObject,
         _value: *mut ffi::PyObject,
     ) -> c_int {
         // SAFETY: the interpreter calls watchers with the GIL held.
         let py = unsafe { Python::assume_attached() };
-        let epoch = EPOCH.get(py);
-        epoch.set(epoch.get() + 1);
+        let epoch = EPOCH.get(py).get() + 1;
+        EPOCH.get(py).set(epoch);
+        if event != MODIFIED {
+            SHAPED.get(py).set(epoch);
+        }
         0
     }
 
@@ -102,10 +121,10 @@ mod versions {
     /// The epoch in which the watched dictionaries were last looked at.
     ///
     /// CPython 3.13 doesn't tell watchers of an attribute that is set on an ordinary object
-    /// whose dictionary exists. So the sizes of instances' dictionaries are compared as well: all
-    /// that guards ask of those is that names stay absent.
+    /// whose dictionary exists. So the sizes of instances' dictionaries are compared as well: most
+    /// of what guards ask of those is that names stay absent. After any change they have changed.
     pub(crate) struct Stamp {
-        dicts: Vec<Py<PyDict>>,
+        dicts: Vec<(Py<PyDict>, Kind, u64)>,
         sizes: Vec<(Py<PyDict>, usize)>,
         seen: u64,
         watched: bool,
@@ -125,7 +144,7 @@ mod versions {
                 });
             let instances = dicts.iter().filter(|each| each.kind == Kind::Instance);
             Self {
-                dicts: dicts.iter().map(|each| each.dict.clone_ref(py)).collect(),
+                dicts: dicts.iter().map(|each| (each.dict.clone_ref(py), each.kind, 0)).collect(),
                 sizes: instances.map(|each| (each.dict.clone_ref(py), each.dict.bind(py).len())).collect(),
                 seen: 0,
                 watched,
@@ -137,9 +156,21 @@ mod versions {
             self.seen == EPOCH.get(py).get() && self.sizes.iter().all(|(dict, size)| dict.bind(py).len() == *size)
         }
 
-        pub(crate) fn renew(&mut self, py: Python<'_>) {
+        /// Is current from here on, and tells the places of those that may have changed since it was,
+        /// and whether names may have come or gone.
+        pub(crate) fn renew(&mut self, py: Python<'_>, mut changed: impl FnMut(usize, bool)) {
+            // Where nothing tells of changes it stays zero.
+            let shaped = SHAPED.get(py).get() > self.seen;
             if self.watched {
                 self.seen = EPOCH.get(py).get();
+            }
+            for (place, (dict, kind, seen)) in self.dicts.iter_mut().enumerate() {
+                let now = state(dict);
+                let same = std::mem::replace(seen, now) == now;
+                let instance = *kind == Kind::Instance;
+                if !same || instance || now == 0 {
+                    changed(place, shaped || instance);
+                }
             }
             for (dict, size) in &mut self.sizes {
                 *size = dict.bind(py).len();
@@ -147,8 +178,17 @@ mod versions {
         }
 
         pub(crate) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
-            self.dicts.iter().try_for_each(|dict| visit.call(dict))
+            self.dicts.iter().try_for_each(|(dict, ..)| visit.call(dict))
         }
+    }
+
+    #[cfg(not(Py_3_14))]
+    use super::version as state;
+
+    /// There are no versions any more, and nothing says which dictionary changed.
+    #[cfg(Py_3_14)]
+    const fn state(_: &Py<PyDict>) -> u64 {
+        0
     }
 }
 
@@ -189,4 +229,28 @@ pub(crate) fn namespace<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
     #[cfg(Py_3_12)]
     let dict = unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::PyType_GetDict(pointer)) }?;
     Ok(dict.cast_into::<PyDict>()?)
+}
+
+/// What a name leads to, by its address: null if it is absent. `None` if looking it up failed.
+#[inline]
+pub(crate) fn lookup(dict: &Bound<'_, PyDict>, name: &Py<PyAny>) -> Option<*mut ffi::PyObject> {
+    // SAFETY: both are live objects; what is found is only compared.
+    let found = unsafe { ffi::PyDict_GetItemWithError(dict.as_ptr(), name.as_ptr()) };
+    if found.is_null() && PyErr::occurred(dict.py()) {
+        clear_error(dict.py());
+        return None;
+    }
+    Some(found)
+}
+
+/// The names of a dictionary and what they lead to, borrowed. It must not change meanwhile, and as
+/// nothing else runs, it doesn't.
+pub(crate) fn items(dict: &Bound<'_, PyDict>) -> impl Iterator<Item = (*mut ffi::PyObject, *mut ffi::PyObject)> {
+    let mut place = 0;
+    std::iter::from_fn(move || {
+        let (mut name, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: a dictionary, and places for what it has.
+        let more = unsafe { ffi::PyDict_Next(dict.as_ptr(), &raw mut place, &raw mut name, &raw mut value) };
+        (more != 0).then_some((name, value))
+    })
 }

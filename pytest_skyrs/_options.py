@@ -122,6 +122,19 @@ def add(parser: pytest.Parser) -> None:
         help="end the whole double run after so many seconds; what was compared by then is "
         "reported, and the session fails",
     )
+    option(
+        "--skyrs-record-schedule",
+        metavar="FILE",
+        type=Path,
+        help="write down which worker of xdist runs which tests, in which order; of a double run, "
+        "its python arm's",
+    )
+    option(
+        "--skyrs-schedule",
+        metavar="FILE[::WORKER]",
+        help="run the tests on the same workers in the same order as they were recorded (needs as "
+        "many workers); with WORKER, run that one's tests alone, in this process",
+    )
     option("--skyrs-arm", help="for the plugin's own use")
 
 
@@ -185,7 +198,7 @@ def read(config: pytest.Config) -> Options:
     for name in ("skyrs_json", "skyrs_html"):
         path = config.getoption(name)
         if path is not None:
-            _check_target(f"--{name.replace('_', '-')}={path}", path.absolute())
+            check_target(f"--{name.replace('_', '-')}={path}", path.absolute())
     options = Options(
         mode=mode,
         fail_on=_fail_on(config.getoption("skyrs_fail_on")),
@@ -207,7 +220,7 @@ def read(config: pytest.Config) -> Options:
     return options
 
 
-def _check_target(option: str, path: Path) -> None:
+def check_target(option: str, path: Path) -> None:
     """Sees before anything runs whether a file can be written."""
     if not path.parent.is_dir():
         raise pytest.UsageError(f"{option}: there is no folder {path.parent}")

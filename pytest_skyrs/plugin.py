@@ -7,7 +7,8 @@ every pytest session of an environment that has it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_skyrs._arm.joining import StaleProcess
     from pytest_skyrs._arm.recorder import Recorder
     from pytest_skyrs._model.events import RunRecord
+    from pytest_skyrs._model.settings import ArmSettings
 
 
 class _Session:
@@ -104,8 +106,6 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
         from pytest_skyrs._model.settings import ArmSettings
 
         settings = ArmSettings.from_option(options.skyrs_arm)
-        # A worker on another machine has no file to read.
-        options.skyrs_arm = settings.to_json()
         joining.adapt_options(config, settings)
     elif options.skyrs_both == "inline":
         from pytest_skyrs._arm import joining
@@ -135,6 +135,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_skyrs import _options
 
         _options.refuse_unused(config)
+    schedule = options.skyrs_schedule is not None or options.skyrs_record_schedule is not None
+    # Only the main process knows who runs what.
+    if schedule and options.skyrs_arm is None and not hasattr(config, "workerinput"):
+        _configure_schedule(config)
     if options.skyrs_arm is not None:
         _configure_arm(config)
     elif options.skyrs_selftest:
@@ -158,12 +162,31 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Shadow(config), "skyrs-shadow")
 
 
+def _configure_schedule(config: pytest.Config) -> None:
+    """Of a session that isn't an arm."""
+    from pytest_skyrs._schedule import given
+
+    given.check(config)
+    if config.option.skyrs_both is not None:
+        # The arms have the options, too.
+        return
+
+    def say(text: str) -> None:
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_line(f"skyrs: {text}")
+
+    given.register(config, say)
+
+
 def _configure_arm(config: pytest.Config) -> None:
     from pytest_skyrs._arm import joining, record_report
     from pytest_skyrs._arm.recorder import Protocol
-    from pytest_skyrs._arm.remote import Remote
+    from pytest_skyrs._arm.remote import OtherMachines, Remote
     from pytest_skyrs._arm.selection import Selection
     from pytest_skyrs._arm.writer import Writer
+    from pytest_skyrs._model import other_plugins
     from pytest_skyrs._model.settings import ArmSettings
 
     settings = ArmSettings.from_option(config.option.skyrs_arm)
@@ -172,6 +195,8 @@ def _configure_arm(config: pytest.Config) -> None:
         register(joining.Refusal(_Session.refusal), "skyrs-refusal")
         return
     register(Selection(settings), "skyrs-selection")
+    if not hasattr(config, "workerinput"):
+        register(OtherMachines(config, settings), "skyrs-other-machines")
     recorder = _Session.recorder
     assert recorder is not None
     if hasattr(config, "workerinput"):
@@ -184,9 +209,11 @@ def _configure_arm(config: pytest.Config) -> None:
         register(Protocol(recorder), "skyrs-protocol")
         register(Remote(config, recorder), "skyrs-remote")
         recorder.configured(config)
-    elif config.getoption("dist", "no") != "no":
+    elif other_plugins.distribution(config.option) != "no":
         recorder.leave()
-        register(Writer(settings, config, None), "skyrs-writer")
+        writer = Writer(settings, config, None)
+        register(writer, "skyrs-writer")
+        _follow_schedule(config, settings, writer.note)
     else:
         writer = Writer(settings, config, recorder)
         recorder.emit_to(writer.record)
@@ -195,6 +222,30 @@ def _configure_arm(config: pytest.Config) -> None:
         register(Protocol(recorder), "skyrs-protocol")
         register(writer, "skyrs-writer")
         recorder.configured(config)
+        _follow_schedule(config, settings, writer.note)
+
+
+def _follow_schedule(
+    config: pytest.Config, settings: ArmSettings, say: Callable[[str], None]
+) -> None:
+    """In an arm's main process."""
+    from pytest_skyrs._model import schedule
+    from pytest_skyrs._schedule import given
+    from pytest_skyrs._schedule.recording import Recording
+    from pytest_skyrs._schedule.replay import Replay
+
+    register = config.pluginmanager.register
+    if settings.schedule is not None:
+        found = schedule.read(Path(settings.schedule))
+        part = "::" in (config.option.skyrs_schedule or "")
+        replay = Replay(
+            config, found, say, insist=settings.confirming, part=part, tell_changes=False
+        )
+        register(replay, "skyrs-replay")
+    elif settings.is_the_sessions:
+        given.replay_given(config, say)
+    if settings.recorded is not None:
+        register(Recording(config, settings.recorded), "skyrs-recording")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -109,12 +109,6 @@ def adapt_options(config: pytest.Config, settings: ArmSettings) -> None:
     if _away is not None:
         options["basetemp"] = str(Path(_away, "tmp", "pytest"))
     fix_seeds(config.option, settings.seed)
-    distributes = options.get("numprocesses") or options.get("tx")
-    # A worker has the options, too.
-    each = options.get("dist") == "each"
-    if settings.confirming and distributes and not each and not hasattr(config, "workerinput"):
-        # The same file in the same order, as without workers; so is 'each'.
-        options["dist"] = "loadfile"
 
 
 def fix_seeds(option: Any, seed: int) -> None:

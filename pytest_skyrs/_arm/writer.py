@@ -12,6 +12,7 @@ from pytest_skyrs._arm.calls import exception_text
 from pytest_skyrs._arm.record_report import RecordReport
 from pytest_skyrs._model import events
 from pytest_skyrs._model.canonical import type_name
+from pytest_skyrs._model.other_plugins import distribution
 from pytest_skyrs._model.summaries import Teller
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Writer:
         self._settings = settings
         self._collected = False
         # Every worker of xdist runs every test.
-        self._each = config.getoption("dist", "no") == "each"
+        self._each = distribution(config.option) == "each"
         #: Nodes of xdist's reports on workers that died, which look like others.
         self._died: list[object] = []
         self._pid = os.getpid()
@@ -63,6 +64,10 @@ class Writer:
     def record(self, nodeid: str, record: events.RunRecord) -> None:
         """A test is over, and this is its record."""
         self.write(events.Record(nodeid, record))
+
+    def note(self, text: str) -> None:
+        """Tells the user something."""
+        self.write(events.Note(text))
 
     def _serialize(self, report: pytest.CollectReport | pytest.TestReport) -> dict[str, Any]:
         data: dict[str, Any] = self._config.hook.pytest_report_to_serializable(

@@ -53,6 +53,13 @@ class Occupied(Exception):
     """Something listens where an arm's server would; the message names it."""
 
 
+class NotStarted(Exception):
+    """An arm's process could not be started; the message says why."""
+
+    def __init__(self, settings: ArmSettings, problem: object) -> None:
+        super().__init__(f"the {settings.name} arm could not be started: {problem}")
+
+
 class OutOfTime(Exception):
     """The time for the whole double run is over."""
 
@@ -66,6 +73,7 @@ class Arm:
 
     Raises:
         Occupied: if a port isn't free.
+        NotStarted: if there is no process to be had.
         OSError: if its folders can't be made.
     """
 
@@ -96,12 +104,13 @@ class Arm:
         if plan.cache is not None:
             arguments.insert(0, f"--override-ini=cache_dir={settings.cache}")
         interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
-        started = json.dumps([plan.first_path, sys.argv])
-        launcher = [str(_HERE / "launcher.py"), started]
+        started = settings.path / "start.json"
+        words = [plan.first_path, sys.argv, [*plan.arguments, *arguments]]
+        started.write_text(json.dumps(words), encoding="ascii")
         # Without a name: nothing that a test does to its folders reaches it.
         self._result = tempfile.TemporaryFile(dir=settings.path.parent)  # noqa: SIM115 - lives on
         content = {
-            "command": [*interpreter, *launcher, *plan.arguments, *arguments],
+            "command": [*interpreter, str(_HERE / "launcher.py"), str(started)],
             "environment": sandbox.environment(
                 settings, plan.hash_seed, measures_coverage=plan.measures_coverage
             ),
@@ -112,14 +121,18 @@ class Arm:
         }
         plan_file = settings.path / "plan.json"
         plan_file.write_text(json.dumps(content), encoding="utf-8")
-        self._process = subprocess.Popen(
-            [sys.executable, str(_HERE / "supervisor.py"), str(plan_file)],
-            cwd=plan.directory,
-            stdin=subprocess.PIPE,
-            stdout=self._result,
-            # Ctrl-C is the controller's to pass on.
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, str(_HERE / "supervisor.py"), str(plan_file)],
+                cwd=plan.directory,
+                stdin=subprocess.PIPE,
+                stdout=self._result,
+                # Ctrl-C is the controller's to pass on.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._result.close()
+            raise NotStarted(settings, error) from None
 
     def follow(
         self, deadline: float | None = None, tick: Callable[[], None] = lambda: None
@@ -132,6 +145,7 @@ class Arm:
 
         Raises:
             OutOfTime: when it has passed.
+            NotStarted: when it is over, and has never been there.
         """
         with self.settings.events.open("rb") as file:
             partial = b""
@@ -157,6 +171,8 @@ class Arm:
                 if not over:
                     time.sleep(_POLL)
         self._end()
+        if not self._heard and self.finished and self.finished["exit"] is None:
+            raise NotStarted(self.settings, self.problem)
 
     @property
     def missing_events(self) -> int:

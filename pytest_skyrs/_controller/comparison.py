@@ -10,6 +10,7 @@ from pytest_skyrs._controller.acceptance import Acceptance
 from pytest_skyrs._model import judge, verdicts
 from pytest_skyrs._model.test_run import TestRun, module_run
 from pytest_skyrs._report import terminal
+from pytest_skyrs._report.results import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,8 @@ class Comparison:
         self._cases: dict[tuple[str, str], judge.Case] = {}
         self.accepted = Acceptance()
         self.failed: Counter[str] = Counter()
+        #: How many tests ran after other tests on Rust than on Python.
+        self._elsewhere = 0
 
     def meet(self, rust: TestRun) -> None:
         """A test is over in the Rust arm."""
@@ -69,6 +72,7 @@ class Comparison:
                 self._cases[rust.key] = judge.Case(None, rust)
             return
         self._store.drop_run("python-1", *rust.key)
+        self._elsewhere += python.context != rust.context
         case = judge.Case(python, rust, all_texts=self._options.all_texts)
         self._results.normalised.update(case.counts)
         if case.differs or (python.crash is None) != (rust.crash is None):
@@ -79,6 +83,10 @@ class Comparison:
 
     def settle(self) -> None:
         """All tests are over in both arms: judges what differs, and what only one arm has."""
+        if self._elsewhere:
+            self._sessions.note(
+                f"{plural(self._elsewhere, 'test')} ran after other tests on rust than on python"
+            )
         self._meet_modules()
         self._find_missing()
         if not self.is_stopping:
@@ -137,8 +145,10 @@ class Comparison:
     def _close(self, case: judge.Case) -> None:
         """Decides on a test that differed."""
         findings = case.judge()
-        verdict = findings[0].verdict if findings else verdicts.SAME
         python, rust = case.first_runs()
+        verdict = findings[0].verdict if findings else verdicts.SAME
+        if not findings and python is not None and rust is not None:
+            verdict = judge.plain_verdict(python, rust)
         if python is not None and python.is_module:
             if verdict == verdicts.DIVERGED:
                 verdict = verdicts.COLLECTION

@@ -99,6 +99,12 @@ class Controller:
         except arm_process.Occupied as error:
             self._cut_short = True
             raise pytest.UsageError(str(error)) from None
+        except arm_process.NotStarted as error:
+            if not self._sessions.endings["python"]:
+                self._cut_short = True
+                raise pytest.UsageError(str(error)) from None
+            self._sessions.note_not_started(str(error))
+            self._comparison.keep_what_is_known()
         except arm_process.OutOfTime:
             self.problems.append(self._limit.describe(self._sessions.running))
             self._comparison.keep_what_is_known()
@@ -111,10 +117,7 @@ class Controller:
                 self.problems.append(f"{what}: what follows is what was known by then")
             self._comparison.keep_what_is_known()
             if self._cut_short:
-                # Ending the arm takes a while, and whoever sent the signal may not wait.
-                machine.write_files(self)
-                # What it tells of registered routes isn't the end of it.
-                self.__dict__.pop("registered", None)
+                self._write_early()
             raise
         except (OSError, sqlite3.Error):
             self._cut_short = True
@@ -168,6 +171,14 @@ class Controller:
         if self._insist and self.code:
             atexit.register(_end_with, self.code)
 
+    def _write_early(self) -> None:
+        """Writes what there is before the arm has ended: whoever sent a signal may not wait."""
+        problems = list(self.problems)
+        machine.write_files(self)
+        # It is written again, with what the arm tells at its end.
+        self.problems[:] = problems
+        self.__dict__.pop("registered", None)
+
     def _write_reports(self) -> None:
         self._reported = True
         self._sessions.summaries.put_in_place(self._config)
@@ -206,6 +217,16 @@ class Controller:
     def problems(self) -> list[str]:
         """What kept the comparison from being complete."""
         return self._sessions.problems
+
+    @property
+    def not_started(self) -> list[str]:
+        """The problems that are arms which never got to their tests, a sentence each."""
+        return self._sessions.not_started
+
+    @property
+    def notes(self) -> list[str]:
+        """What else the user is to know, a sentence each."""
+        return self._sessions.notes
 
     @property
     def stale(self) -> list[str]:
@@ -263,10 +284,9 @@ class Controller:
         self._sessions.plan = self.plan
         self._comparison.session = session
         python = self._sessions.settings("python", 1)
-        rust = self._sessions.settings("rust", 1)
         early: arm_process.Arm | None = None
         if self._options.side_by_side:
-            early = self._sessions.start(rust)
+            early = self._sessions.start(self._sessions.settings("rust", 1))
         try:
             for run in self._sessions.stream(python):
                 self._store.add_run(python.name, run)
@@ -281,6 +301,13 @@ class Controller:
                 early.stop()
             return
         self._load_accepted()
+        replayed = self._recorded_schedule()
+        if early is not None and self._config.option.skyrs_distributed:
+            self._sessions.note(
+                "side by side, the rust arm doesn't replay the python arm's schedule: tests are "
+                "dealt anew there"
+            )
+        rust = self._sessions.settings("rust", 1, schedule=replayed)
         for run in self._sessions.stream(rust, early):
             self._comparison.meet(run)
         self._comparison.settle()
@@ -293,6 +320,16 @@ class Controller:
         if self._config.option.skyrs_distributed and session.shouldfail:
             # Arms with workers end early in xdist's way.
             raise session.Interrupted(session.shouldfail)
+
+    def _recorded_schedule(self) -> str | None:
+        """What the Rust arm replays; the user gets a copy."""
+        path = self._sessions.schedule
+        if not path.exists():
+            return None
+        target = self._config.getoption("skyrs_record_schedule")
+        if target is not None:
+            shutil.copyfile(path, target)
+        return str(path)
 
     def _load_accepted(self) -> None:
         path = self._options.known_path(self._config)

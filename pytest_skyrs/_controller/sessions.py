@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pytest_skyrs._controller import arm_process, ending, report_forwarding
 from pytest_skyrs._model import events
@@ -21,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    import pytest
-
     from pytest_skyrs._controller.limits import Limit
     from pytest_skyrs._controller.store import Store
     from pytest_skyrs._options import Options
 
 ELSEWHERE = "the arms have their folders there, TMPDIR names another place"
 _RESTARTS = 5
+#: Nothing was collected, and that is all right.
+_ENDS_WITHOUT_TESTS = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 #: Bytes that a disk has left when something in an arm could not be written.
 _NOTHING_LEFT = 256 << 10
 
@@ -51,10 +54,14 @@ class Sessions:
         failed_modules: reports on modules that weren't collected, by arm and node id.
         repeated_modules: how many of the Python arm's reports on them came more than once.
         problems: what kept the comparison from being complete.
+        not_started: those of them that are arms which never got to their tests.
+        notes: what else the user is to know.
         running: the arm that runs now.
         files: that plugins of the Python arm write.
         summaries: what those plugins say at the end.
         keep: whether the arms' folders stay, for somebody to look at.
+        schedule: the file with what the Python arm's processes ran, for others to replay.
+        folder: the workplace.
     """
 
     plan: arm_process.Plan
@@ -71,7 +78,8 @@ class Sessions:
     ) -> None:
         self._config = config
         self._options = options
-        self._folder = folder
+        self.folder = folder
+        self.schedule = folder / "schedule.jsonl"
         self._store = store
         self._limit = limit
         self._seed = seed
@@ -79,6 +87,8 @@ class Sessions:
         self.endings: dict[str, list[ending.Ending]] = {"python": [], "rust": []}
         self.failed_modules: dict[str, dict[str, dict[str, Any]]] = {}
         self.repeated_modules = 0
+        self.not_started: list[str] = []
+        self.notes: list[str] = []
         self.problems: list[str] = []
         self.running: arm_process.Arm | None = None
         self._roots = (str(config.rootpath), str(config.invocation_params.dir))
@@ -97,19 +107,19 @@ class Sessions:
         self,
         backend: str,
         number: int,
-        tests: tuple[str, ...] | None = None,
-        skip: str | None = None,
+        selection: str | None = None,
+        schedule: str | None = None,
     ) -> ArmSettings:
         """What an arm is told; see `ArmSettings`."""
         # The same path for every arm that runs alone: paths get into results, and into digests.
-        folder = self._folder / ("arm" if not self._options.side_by_side else f"arm-{backend[0]}")
+        folder = self.folder / ("arm" if not self._options.side_by_side else f"arm-{backend[0]}")
         return ArmSettings(
             backend=backend,
             round=number,
             folder=str(folder),
             seed=self._seed,
-            tests=tests,
-            skip=skip,
+            selection=selection,
+            schedule=schedule,
             coverage=self._options.coverage,
             roots=self._roots,
             screen=self._screen(),
@@ -126,8 +136,10 @@ class Sessions:
 
         A session that dies is started again without the tests that it has had.
         """
-        skip = self._folder / f"had-{settings.name}.jsonl"
-        assembler = Assembler()
+        skip = self.folder / f"had-{settings.name}.jsonl"
+        selected = settings.selected()
+        files = selected["files"] if selected is not None else None
+        assembler = Assembler("" if files is None else json.dumps(files))
         for attempt in range(_RESTARTS + 1):
             arm = running or self.start(settings)
             running = None
@@ -138,7 +150,8 @@ class Sessions:
             self.leave(arm)
             if not died or attempt == _RESTARTS or not skip.exists():
                 return
-            settings = self.settings(settings.backend, settings.round, settings.tests, str(skip))
+            again = self.settings(settings.backend, settings.round)
+            settings = dataclasses.replace(settings, folder=again.folder, skip=str(skip))
 
     def _expected(self, settings: ArmSettings) -> str:
         """How long an arm is likely to take, if that is known."""
@@ -190,6 +203,7 @@ class Sessions:
                 )
             unfinished = assembler.unfinished()
             end = ending.of(arm, unfinished)
+            self._see_whether_it_started(arm, end)
             if arm.settings.round == 1:
                 self.endings[arm.settings.backend].append(end)
             if crashed and over < (arm.collected or 0) and not self._config.option.maxfail:
@@ -214,6 +228,32 @@ class Sessions:
                 yield run
             return not self._config.option.maxfail
 
+    def note(self, text: str) -> None:
+        """Something that the user is to know, now and at the end."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.say(text)
+
+    def note_not_started(self, text: str) -> None:
+        """An arm never got to its tests: the first of all problems."""
+        self.problems.insert(len(self.not_started), text)
+        self.not_started.append(text)
+
+    def _see_whether_it_started(self, arm: arm_process.Arm, end: ending.Ending) -> None:
+        """An arm that ended before its tests; of the first one more is said elsewhere."""
+        settings = arm.settings
+        early = arm.collected is None and arm.interrupt is None and not arm.stopped
+        if settings.name == "python-1" or not early or end.code in _ENDS_WITHOUT_TESTS:
+            return
+        if self.failed_modules.get(settings.name):
+            return
+        printed = [line for line in arm.tail().splitlines() if line.strip()]
+        last = printed[-1].strip() if printed else "it printed nothing"
+        why = last if end.reason is None else f"it {end.reason}" if end.died else end.reason
+        self.note_not_started(
+            f"the {settings.name} arm didn't get to its tests (exit code {end.code}): {why}"
+        )
+
     def _note(self, settings: ArmSettings, event: events.Event) -> None:
         """What is told of other things than single tests."""
         if isinstance(event, events.Item):
@@ -224,6 +264,8 @@ class Sessions:
         elif isinstance(event, events.Warned):
             if settings.name == "python-1":
                 report_forwarding.play_warning(self._config, event)
+        elif isinstance(event, events.Note):
+            self.note(event.text)
         elif isinstance(event, events.Summary):
             self.summaries.take(event)
         elif isinstance(event, events.CollectReport):
@@ -231,13 +273,24 @@ class Sessions:
 
     def leave(self, arm: arm_process.Arm) -> None:
         """Moves an arm's folder out of the next one's way."""
+        self._keep_schedule(arm.settings)
         number = sum(len(arms) for arms in self.arms.values())
-        place = self._folder / f"{arm.settings.name}.{number}"
+        place = self.folder / f"{arm.settings.name}.{number}"
         # A test may have removed it.
         if arm.settings.path.exists():
             self.files.arm_ended(arm.settings)
             arm.settings.path.rename(place)
         arm.settings = dataclasses.replace(arm.settings, folder=str(place))
+
+    def _keep_schedule(self, settings: ArmSettings) -> None:
+        """What the Python arm has recorded; a session that died goes on in another one."""
+        if settings.recorded is None:
+            return
+        # A test may have removed it.
+        with contextlib.suppress(FileNotFoundError):
+            content = settings.recorded.read_bytes()
+            with self.schedule.open("ab") as file:
+                file.write(content)
 
     def _note_deselected(self, settings: ArmSettings, count: int) -> None:
         """The terminal counts them."""
@@ -261,9 +314,9 @@ class Sessions:
     def full_disk(self) -> str | None:
         """What is wrong with the place of the arms' folders, if nothing can be written there."""
         # A test may have removed the folder itself.
-        if shutil.disk_usage(self._folder.parent).free > _NOTHING_LEFT:
+        if shutil.disk_usage(self.folder.parent).free > _NOTHING_LEFT:
             return None
-        return f"{self._folder.parent}: {os.strerror(errno.ENOSPC)}; {ELSEWHERE}"
+        return f"{self.folder.parent}: {os.strerror(errno.ENOSPC)}; {ELSEWHERE}"
 
     def say(self, text: str) -> None:
         """Tells the user what goes on."""

@@ -332,6 +332,14 @@ class Summary(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class Note(Event):
+    """Something that the user is to know."""
+
+    kind: ClassVar[str] = "note"
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Finish(Event):
     """The session is over.
 

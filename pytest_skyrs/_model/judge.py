@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 from pytest_skyrs._model import compare, verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from pytest_skyrs._model.compare import Observable
     from pytest_skyrs._model.test_run import TestRun
+
+    #: Values on Python and on Rust, by what ran before in the same process.
+    _Worlds = dict[str, tuple[list[compare.Value], list[compare.Value]]]
+
+#: Too weak to have the whole session run again for them.
+_TEXTS = ("stdout", "stderr", "logs", "warnings")
 
 #: How many times a difference without a differing call must repeat itself.
 ROUNDS = 3
@@ -44,6 +52,9 @@ class Case:
         either = python or rust
         assert either is not None
         self.nodeid, self.key = either.nodeid, either.key
+        #: How many runs there were when the present way of confirming began.
+        self._before = {"python": 1, "rust": 1}
+        self._open = True
         self.counts: Counter[str] = Counter()
         self.observables: list[Observable] = []
         #: Texts that differ and aren't judged.
@@ -70,6 +81,16 @@ class Case:
     def add(self, backend: str, run: TestRun | None) -> None:
         """One more run on a backend; ``None`` if the test wasn't there."""
         (self.python if backend == "python" else self.rust).append(run)
+
+    def go_on(self, *, whole: bool) -> None:
+        """Another way of confirming begins.
+
+        Args:
+            whole: all tests that came before it in its process run again as well: for what the
+                way before that, with those of its file alone, has left open.
+        """
+        self._before = {"python": len(self.python), "rust": len(self.rust)}
+        self._open = not whole or self._is_open()
 
     def first_runs(self) -> tuple[TestRun | None, TestRun | None]:
         """The first run on Python, and on Rust, if there is any."""
@@ -99,7 +120,10 @@ class Case:
             return [Finding(compare.Observable("crash"), verdicts.CRASHED, shown)]
         findings = []
         for observable in self.observables:
-            verdict = self._judge(observable, python, rust)
+            worlds = _worlds(observable, python, rust)
+            if self._is_explained_by_order(worlds):
+                continue
+            verdict = self._judge(observable, worlds)
             pair = _telling_pair(observable, python, rust)
             findings.append(Finding(observable, verdict, compare.show(observable, *pair)))
         findings.sort(key=lambda finding: verdicts.BY_NAME[finding.verdict].severity)
@@ -119,15 +143,39 @@ class Case:
         shown = compare.Shown(None, None, words[here[0]], words[there[0]], "", None)
         return Finding(compare.Observable("collection"), verdict, shown)
 
-    def _judge(
-        self, observable: Observable, python: list[compare.View], rust: list[compare.View]
-    ) -> str:
-        ours = [view.value(observable) for view in python]
-        theirs = [view.value(observable) for view in rust]
-        if len(set(ours)) > 1:
+    def _is_explained_by_order(self, worlds: _Worlds) -> bool:
+        """Whether Rust ran after other tests first, and agrees with Python after the same ones."""
+        python, rust = self.python[0], self.rust[0]
+        assert python is not None
+        assert rust is not None
+        if python.context == rust.context:
+            return False
+        ours, theirs = worlds[python.context]
+        return bool(theirs) and set(ours) == set(theirs) and len(set(ours)) == 1
+
+    def _judge(self, observable: Observable, worlds: _Worlds) -> str:
+        # Runs after other tests may differ for that reason: each is held against its like.
+        pairs = [pair for pair in worlds.values() if pair[0]]
+        if any(len(set(ours)) > 1 for ours, _ in pairs):
             return verdicts.FLAKY
+        # Where Python is the same after other tests, too, the evidence adds up.
+        alike: dict[compare.Value, tuple[list[compare.Value], list[compare.Value]]] = {}
+        for ours, theirs in pairs:
+            both = alike.setdefault(ours[0], ([], []))
+            both[0].extend(ours)
+            both[1].extend(theirs)
+        found = {self._judge_alike(observable, *pair) for pair in (*pairs, *alike.values())}
+        order = (verdicts.DIVERGED, verdicts.UNSTABLE, verdicts.INCONCLUSIVE)
+        return next(verdict for verdict in order if verdict in found)
+
+    def _judge_alike(
+        self, observable: Observable, ours: list[compare.Value], theirs: list[compare.Value]
+    ) -> str:
+        """The verdict on runs of which Python's are all the same."""
         if len(ours) < 2 or len(theirs) < 2:
             # Nothing is called a difference that wasn't seen again.
+            return verdicts.INCONCLUSIVE
+        if set(theirs) == {ours[0]}:
             return verdicts.INCONCLUSIVE
         if observable.kind == "call" and all(set(ours[0]) < set(value) for value in theirs):
             # To the same arguments, python's answer and another one.
@@ -160,15 +208,64 @@ class Case:
 
     def needs_python(self) -> bool:
         """Whether another Python run would tell more."""
-        if len(self.python) == 1:
-            return True
-        return len(self.python) <= self._rounds and self._is_weak()
+        return self._needs("python", self.python, 0)
 
     def needs_rust(self) -> bool:
         """Whether another Rust run would tell more."""
-        if self.judge()[0].verdict == verdicts.FLAKY:
+        findings = self.judge()
+        if not findings or findings[0].verdict == verdicts.FLAKY:
             return False
-        return len(self.rust) == 1 or (len(self.rust) <= self._rounds and self._is_weak())
+        return self._needs("rust", self.rust, 1)
+
+    def _needs(self, backend: str, runs: list[TestRun | None], side: int) -> bool:
+        done = len(runs) - self._before[backend]
+        if not self._open or done >= self._rounds:
+            return False
+        return done == 0 or self._is_weak() or self._is_single(side)
+
+    def _is_single(self, side: int) -> bool:
+        """Whether a run differs from Python's first one, and is the only one after its tests.
+
+        Args:
+            side: 0 for a run on Python, 1 for one on Rust.
+        """
+        first = self.python[0]
+        if first is None or self.rust[0] is None:
+            return False
+        for observable, worlds in self._all_worlds():
+            if self._judge(observable, worlds) in (verdicts.FLAKY, verdicts.DIVERGED):
+                continue
+            value = worlds[first.context][0][0]
+            for context, (ours, theirs) in worlds.items():
+                if context == first.context or not ours or ours[0] == value:
+                    continue
+                if side == 0 and len(ours) == 1:
+                    return True
+                if side == 1 and len(theirs) == 1 and theirs[0] != ours[0]:
+                    return True
+        return False
+
+    def _is_open(self) -> bool:
+        """Whether what came before in other files may explain what is seen so far."""
+        first = self.python[0]
+        if first is None or self.rust[0] is None or self._is_collection:
+            return False
+        for observable, worlds in self._all_worlds():
+            weak = observable.kind in _TEXTS
+            if weak or self._judge(observable, worlds) in (verdicts.FLAKY, verdicts.DIVERGED):
+                continue
+            if not self._is_explained_by_order(worlds) and min(map(len, worlds[first.context])) < 2:
+                return True
+        return False
+
+    def _all_worlds(self) -> Iterator[tuple[Observable, _Worlds]]:
+        python = [compare.View(run) for run in self.python if run is not None]
+        rust = [compare.View(run) for run in self.rust if run is not None]
+        company = compare.Company(view.run for view in (*python, *rust))
+        for view in (*python, *rust):
+            view.company = company
+        for observable in self.observables:
+            yield observable, _worlds(observable, python, rust)
 
     def _is_weak(self) -> bool:
         """No call was answered differently: it takes more runs to rule chance out."""
@@ -182,11 +279,24 @@ class Case:
         )
 
 
+def _worlds(
+    observable: Observable, python: Iterable[compare.View], rust: Iterable[compare.View]
+) -> _Worlds:
+    """Values of an observable on Python and on Rust, by what ran before."""
+    worlds: _Worlds = {}
+    for side, views in enumerate((python, rust)):
+        for view in views:
+            worlds.setdefault(view.run.context, ([], []))[side].append(view.value(observable))
+    return worlds
+
+
 def _telling_pair(
     observable: Observable, python: list[compare.View], rust: list[compare.View]
 ) -> tuple[TestRun, TestRun]:
     """Runs that show the difference: of later ones, which have the arguments, if possible."""
-    for ours, theirs in zip(reversed(python), reversed(rust)):
+    together = [*zip(reversed(python), reversed(rust))]
+    alike = [pair for pair in together if pair[0].run.context == pair[1].run.context]
+    for ours, theirs in (*alike, *together):
         if ours.value(observable) != theirs.value(observable):
             return ours.run, theirs.run
     return python[0].run, rust[0].run

@@ -107,6 +107,11 @@ def _set(option: Namespace, values: dict[str, object]) -> None:
     options.update({name: value for name, value in values.items() if name in options})
 
 
+def distribution(option: Namespace) -> str:
+    """Xdist's mode; ``no`` if the session runs its tests itself, as with a mode and no workers."""
+    return str(getattr(option, "dist", "no")) if getattr(option, "tx", None) else "no"
+
+
 def measures_coverage(option: Namespace) -> bool:
     """Whether pytest-cov is to measure."""
     return bool(getattr(option, "cov_source", None)) and not getattr(option, "no_cov", False)

@@ -5,9 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TypedDict, cast
 
 #: Set in the environment of an arm's processes: one that lacks it runs on another machine.
 FOLDER_VARIABLE = "SKYRS_ARM_FOLDER"
+
+
+class Selected(TypedDict):
+    """Which tests an arm runs.
+
+    Attributes:
+        files: the only ones that it collects; all if ``None``.
+        tests: node ids.
+        up_to: node ids, each with what is before it in its file.
+    """
+
+    files: list[str] | None
+    tests: list[str]
+    up_to: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +34,8 @@ class ArmSettings:
         round: 1 for the whole run, 2 and up for confirmations.
         folder: everything of the arm is below it: HOME, temporary files, its report.
         seed: for Hypothesis and pytest-randomly.
-        tests: run the files of these tests, each up to the last of them; all if ``None``.
+        selection: which tests to run, or the file that says so; all if ``None``.
+        schedule: the file of the schedule to replay.
         skip: node ids to leave out: an arm that goes on after a crash.
         coverage: measure which lines of the originals run.
         roots: folders whose files are the user's: what tests write there is looked after.
@@ -30,7 +46,8 @@ class ArmSettings:
     round: int
     folder: str
     seed: int
-    tests: tuple[str, ...] | None = None
+    selection: str | Selected | None = None
+    schedule: str | None = None
     skip: str | None = None
     coverage: bool = False
     roots: tuple[str, ...] = ()
@@ -43,7 +60,7 @@ class ArmSettings:
 
     @property
     def confirming(self) -> bool:
-        """Whether differences are being confirmed: files in order, arguments kept for `replay`."""
+        """Whether differences are being confirmed: arguments are kept for `replay`."""
         return self.round > 1
 
     @property
@@ -87,6 +104,11 @@ class ArmSettings:
         return self.path / "events.jsonl"
 
     @property
+    def recorded(self) -> Path | None:
+        """Where the schedule is recorded, of the arm that others replay."""
+        return self.path / "schedule.jsonl" if (self.backend, self.round) == ("python", 1) else None
+
+    @property
     def log(self) -> Path:
         """What the arm prints."""
         return self.path / "output.log"
@@ -96,14 +118,24 @@ class ArmSettings:
         """Where the settings are written for the arm."""
         return self.path / "settings.json"
 
+    def selected(self) -> Selected | None:
+        """Which tests to run; all if ``None``."""
+        if isinstance(self.selection, str):
+            return cast("Selected", json.loads(Path(self.selection).read_text("ascii")))
+        return self.selection
+
     def to_json(self) -> str:
-        """The settings as the value of the option, for workers on other machines as well."""
+        """The settings as the value of the option."""
         return json.dumps(dataclasses.asdict(self))
+
+    def to_other_machine(self) -> str:
+        """The same for a process that can't read files of this machine."""
+        return dataclasses.replace(self, selection=self.selected(), schedule=None).to_json()
 
     def write_argument(self) -> str:
         """Writes the file, and gives the option that an arm is started with.
 
-        A file, for Linux takes no word of over 131,072 bytes, and node ids may be many and long.
+        A file, so that no word of a command line grows with what the settings hold.
         One word: as two, pytest would count the value among the paths that decide on its root.
         """
         self.file.write_text(self.to_json(), encoding="utf-8")
@@ -113,8 +145,6 @@ class ArmSettings:
     def from_option(cls, text: str) -> ArmSettings:
         """Reads the option's value: the settings, or the file that has them."""
         values = json.loads(text if text.startswith("{") else Path(text).read_text("utf-8"))
-        if values["tests"] is not None:
-            values["tests"] = tuple(values["tests"])
         for name in ("roots", "screen"):
             values[name] = tuple(values[name])
         return cls(**values)

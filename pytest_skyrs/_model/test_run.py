@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_skyrs._model import events
+from pytest_skyrs._model.schedule import Trail
 
 if TYPE_CHECKING:
     from pytest_skyrs._model.events import Call, Calls, Event, RunRecord
@@ -45,6 +46,7 @@ class TestRun:
         crash: what is known of a crash.
         occurrence: tells runs of one node id in one session apart; empty for the only one. The
             worker's name with ``--dist=each``, else the number of the run from 2 on.
+        context: what ran before it in its process, in a word; see `schedule.Trail`.
     """
 
     nodeid: str
@@ -52,6 +54,7 @@ class TestRun:
     record: RunRecord | None = None
     crash: str | None = None
     occurrence: str = ""
+    context: str = ""
 
     __test__ = False
 
@@ -247,9 +250,15 @@ def from_json(data: dict[str, Any]) -> TestRun:
 
 
 class Assembler:
-    """Puts together the runs of an arm's tests from its events."""
+    """Puts together the runs of an arm's tests from its events.
 
-    def __init__(self) -> None:
+    Args:
+        world: what else the tests see that may differ, see `schedule.Trail`.
+    """
+
+    def __init__(self, world: str = "") -> None:
+        self._world = world
+        self._trails: dict[str, Trail] = {}
         self._open: dict[tuple[str, str], TestRun] = {}
         #: Begun on one of several workers, which one isn't told; in order.
         self._begun: dict[str, None] = {}
@@ -285,8 +294,14 @@ class Assembler:
         for nodeid in dict.fromkeys(begun):
             runs = [run for key, run in self._open.items() if key[0] == nodeid]
             found += [self._numbered(run, "") for run in runs or [TestRun(nodeid)]]
+        if set(self._trails) <= {""}:
+            # Without workers it is known what came before.
+            trail = self._trails.get("", Trail(self._world))
+            for run in found:
+                run.context = trail.word()
         self._begun.clear()
         self._open.clear()
+        self._trails.clear()
         return found
 
     def _run(self, nodeid: str, worker: str) -> TestRun:
@@ -295,6 +310,9 @@ class Assembler:
     def _done(self, run: TestRun, event: events.Report | events.Record) -> TestRun:
         del self._open[run.nodeid, event.worker]
         self._begun.pop(run.nodeid, None)
+        trail = self._trails.setdefault(event.worker, Trail(self._world))
+        run.context = trail.word()
+        trail.add(run.nodeid)
         return self._numbered(run, event.worker if event.each else "")
 
     def _numbered(self, run: TestRun, place: str) -> TestRun:

@@ -14,7 +14,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_skyrs._arm.recorder import Recorder
-from pytest_skyrs._model import compare, judge, verdicts
+from pytest_skyrs._model import compare, judge, other_plugins, verdicts
 from pytest_skyrs._model.settings import ArmSettings
 from pytest_skyrs._model.test_run import TestRun
 from pytest_skyrs._report import results, terminal
@@ -38,7 +38,7 @@ class Inline:
     """
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
-        if config.getoption("dist", "no") != "no" or hasattr(config, "workerinput"):
+        if other_plugins.distribution(config.option) != "no" or hasattr(config, "workerinput"):
             raise pytest.UsageError("--skyrs-both=inline runs in one process; leave out -n")
         self._config = config
         self._options = options

@@ -65,9 +65,7 @@ def _attempt(controller: Controller, path: Path, write: Any) -> None:
         if partial != target:
             partial.replace(target)
     except OSError as error:
-        problem = f"{path} could not be written: {error.strerror or error}"
-        if problem not in controller.problems:
-            controller.problems.append(problem)
+        controller.problems.append(f"{path} could not be written: {error.strerror or error}")
         if partial != target:
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -100,6 +98,7 @@ def _head(controller: Controller) -> dict[str, Any]:
         "interrupted": "; ".join(filter(None, [controller.stopped, *controller.problems])) or None,
         "stopped": controller.stopped,
         "problems": controller.problems,
+        "notes": controller.notes,
         "stale": controller.stale,
         "closing": _terminal.closing_line(controller),
         "arms": [_arm(arm) for arms in controller.arms.values() for arm in arms],

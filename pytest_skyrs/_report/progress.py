@@ -25,7 +25,7 @@ class Progress:
 
     Args:
         reporter: pytest's; ``None`` if there is none.
-        verbose: pytest's: below zero a log is left alone, and what a terminal shows is gone later.
+        verbose: pytest's: below zero a log gets half as many lines, and none at -2.
         name: of the arm.
         clock: in seconds.
     """
@@ -38,11 +38,11 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         terminal = bool(getattr(reporter, "isatty", False))
-        self._reporter: Any = reporter if terminal or verbose >= 0 else None
+        self._reporter: Any = reporter if terminal or verbose >= -1 else None
         self._terminal = terminal
         self._name = name
         self._clock = clock
-        self._interval = _TERMINAL if terminal else _LOG
+        self._interval = _TERMINAL if terminal else _LOG * (1 if verbose >= 0 else 2)
         self._began = self._last = clock()
         self._first: float | None = None
         self._running: dict[str, float] = {}

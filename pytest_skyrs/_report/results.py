@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: 2: a difference that many tests have alike is one entry of ``divergences``.
 SCHEMA = 2
+#: Why it isn't known what became of a route.
+NOBODY = "no process told of it"
 _RESOURCES = ("open files", "threads", "child processes", "memory")
 #: Bytes of resident memory that a test may add on Rust beyond what it adds on Python.
 _MEMORY_SLACK = 8 << 20
@@ -223,7 +225,7 @@ def routes(
             counters.merge(into, calls["rust"], calls["python"], counted["declines"])
             into["first_exception"] = into["first_exception"] or counted["first_exception"]
     table: dict[str, Any] = {}
-    unknown = {"state": "inactive", "reason": "no process told of it", "source": "built-in"}
+    unknown = {"state": "inactive", "reason": NOBODY, "source": "built-in"}
     unknown["registered_by"] = None  # type: ignore[assignment]
     names = dict.fromkeys([*states, *totals])
     for name in sorted(names, key=lambda name: states.get(name, unknown)["source"] == "built-in"):

@@ -171,6 +171,8 @@ def write_terminal(controller: Controller, terminal: TerminalReporter) -> None:
     if not controller.arms["python"]:
         return
     terminal.section("skyrs: python and rust")
+    for text in controller.not_started:
+        terminal.write_line(text, red=True)
     for arms in controller.arms.values():
         for arm in arms:
             terminal.write_line(_arm_line(arm))
@@ -201,14 +203,17 @@ def write_terminal(controller: Controller, terminal: TerminalReporter) -> None:
 
 def closing_line(controller: Controller) -> str:
     """The verdicts in one line, and what else makes the run fail."""
-    reasons = [controller.stopped] if controller.stopped else []
+    reasons = [*controller.not_started]
+    if controller.stopped:
+        reasons.append(controller.stopped)
     if controller.unreached:
         reasons.append(
             f"{plural(len(controller.unreached), 'registered route')} answered nothing "
             "(--skyrs-allow-unreached accepts that)"
         )
-    if controller.problems:
-        reasons.append(f"{plural(len(controller.problems), 'problem')}, see above")
+    others = len(controller.problems) - len(controller.not_started)
+    if others:
+        reasons.append(f"{plural(others, 'problem')}, see above")
     return _results.closing_line(controller.results, "; ".join(reasons) or None)
 
 
@@ -275,6 +280,8 @@ def _is_worth_a_line(route: dict[str, Any]) -> bool:
         return True
     reason = str(route["reason"])
     waits = reason.endswith("is not imported") or reason.startswith("opt-in")
+    # The session was stopped.
+    waits = waits or reason == _results.NOBODY
     return route["state"] != "active" and not waits
 
 
@@ -334,7 +341,9 @@ def _other_lines(controller: Controller) -> list[str]:
         left = sum(count for _, count in groups[_SHOWN:])
         lines += [f"{verdict}: {left:,} more tests, see the JSON report"] if left else []
     lines += [f"stale known difference: {text}" for text in controller.stale]
-    lines += [f"problem: {text}" for text in controller.problems]
+    lines += controller.notes
+    others = [text for text in controller.problems if text not in controller.not_started]
+    lines += [f"problem: {text}" for text in others]
     lines += _isolation_lines(controller.plan, controller.options)
     if controller.kept:
         lines.append(f"the arms' folders are kept in {controller.folder}")

@@ -50,8 +50,14 @@ def reports(outcome="passed", sections=(), phases=("setup", "call", "teardown"),
     return made
 
 
-def run(*calls, outcome="passed", stdout=None, stderr=None, nodeid=NODEID, crash=None, **more):
-    """A test's run."""
+def run(*calls, context="", **more):
+    """A test's run; its context tells what ran before it in its process."""
+    made = _run(*calls, **more)
+    made.context = context
+    return made
+
+
+def _run(*calls, outcome="passed", stdout=None, stderr=None, nodeid=NODEID, crash=None, **more):
     if crash is not None:
         return TestRun(nodeid, reports(phases=("setup",)), None, crash)
     sections = [

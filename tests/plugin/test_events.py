@@ -26,6 +26,7 @@ EVENTS = (
     events.Worker("gw0", "Not properly terminated"),
     events.InternalError("text"),
     events.Interrupt("KeyboardInterrupt"),
+    events.Note("the tests are dealt by somebody"),
     events.Summary("m", "text\n", first=False),
     events.Finish(exit=1, events=9, stop="stopping after 1 failures", error="E: x"),
     events.Finish(exit=0, events=2),

@@ -93,7 +93,11 @@ def test_a_time_limit_needs_a_double_run(tmp_path):
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=SLOW)],
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=SLOW),
+        pytest.param(signal.SIGINT, marks=SLOW),
+    ],
     ids=lambda number: number.name,
 )
 def test_a_signal_to_the_session(tmp_path, number):
@@ -105,8 +109,12 @@ def test_a_signal_to_the_session(tmp_path, number):
         process.send(number)
         done = process.wait()
         assert not list(process.temporary.glob("skyrs-*"))
-    assert done.code == 128 + number
-    assert f"{number.name} was sent to this session" in done.output
+    if number == signal.SIGINT:
+        assert done.code == pytest.ExitCode.INTERRUPTED
+        assert "interrupted: what follows is what was known by then" in done.output
+    else:
+        assert done.code == 128 + number
+        assert f"{number.name} was sent to this session" in done.output
     assert done.verdicts[NAMES[0]] == "same"
     assert done.junit is not None
 

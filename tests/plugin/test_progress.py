@@ -103,14 +103,17 @@ def test_where_it_has_been_for_long():
     ]
 
 
-@pytest.mark.parametrize(("terminal", "said"), [(False, False), (True, True)])
-def test_quiet(terminal, said):
-    reporter, clock, progress = made(terminal=terminal, verbose=-1)
+@pytest.mark.parametrize(
+    ("terminal", "verbose", "lines"),
+    [(False, 1, 4), (False, 0, 4), (False, -1, 2), (False, -2, 0), (True, -2, 120)],
+)
+def test_quiet(terminal, verbose, lines):
+    reporter, clock, progress = made(terminal=terminal, verbose=verbose)
     over(progress, 0)
-    clock.now += 100
-    progress.tick()
-    progress.clear()
-    assert bool(reporter.lines) == said
+    for _ in range(120):
+        clock.now += 1
+        progress.tick()
+    assert len(reporter.lines) == lines
 
 
 def test_without_a_terminal_reporter():

@@ -12,7 +12,7 @@ from pytest_skyrs._model import accepted_differences, verdicts
 from pytest_skyrs._model.judge import Case, plain_verdict
 from pytest_skyrs._model.settings import ArmSettings
 from pytest_skyrs._report import machine, terminal
-from pytest_skyrs._report.results import Results
+from pytest_skyrs._report.results import NOBODY, Results
 
 
 class Arm:
@@ -347,3 +347,12 @@ def test_a_route_that_is_not_served_says_why(state, rust, shown):
     [line] = [line for line in terminal.route_table(table) if line.startswith("sky.m.f")]
     assert ("PyYAML 9.9 is not known" in line) is shown
     assert "guard 2" in line
+
+
+def test_a_route_of_a_stopped_session_is_shown_if_it_was_called():
+    route = {"state": "inactive", "reason": NOBODY, "registered": False, "tests": 0}
+    table = {
+        name: {**route, "rust": calls, "python": 0, "declines": {}}
+        for name, calls in (("m.f", 0), ("m.g", 2))
+    }
+    assert [line.split()[0] for line in terminal.route_table(table)] == ["route", "m.g", "not"]

@@ -125,6 +125,87 @@ def test_where_rust_answered_nothing_it_takes_more(python, rust, verdict, runs):
     assert took == runs
 
 
+def confirm(python, rust, values):
+    """Confirms as a session does: first with a test's file, then with all that came before.
+
+    Args:
+        python: of the first runs, the answer of a call on Python.
+        rust: the same on Rust; with a star if it ran after other tests there.
+        values: what later runs answer, by backend and by what comes before.
+
+    Returns:
+        The verdicts, and the runs that it took.
+    """
+
+    def one(value, context):
+        outcome, _, kind = value.partition(" ")
+        if kind:
+            return run(call("same"), context=context, **{kind: outcome})
+        return run(call(outcome), context=context)
+
+    first = one(rust.rstrip("*"), "elsewhere" if "*" in rust else "whole")
+    case = Case(one(python, "whole"), first)
+    left = {key: iter(text.split(",")) for key, text in values.items()}
+    took = []
+    for whole in (False, True):
+        case.go_on(whole=whole)
+        context = "whole" if whole else "file"
+        for _ in range(MOST_ROUNDS):
+            if not case.needs_python():
+                break
+            took.append(f"python {context}")
+            case.add("python", one(next(left["python", context]), context))
+            if case.needs_rust():
+                took.append(f"rust {context}")
+                case.add("rust", one(next(left["rust", context]), context))
+    kinds = [kind for kind in ("stdout", "outcome") if kind in python]
+    observable = kinds[0] if kinds else "call"
+    found = [each.verdict for each in case.judge() if each.observable.kind == observable]
+    return found[0] if found else None, took
+
+
+FILE = ["python file", "rust file"]
+WHOLE = ["python whole", "rust whole"]
+
+
+@pytest.mark.parametrize(
+    ("first", "file", "whole", "verdict", "took"),
+    [
+        # With its file alone the difference shows: nothing more is needed.
+        ("a b", "a b", "", DIVERGED, FILE),
+        # It doesn't show there, but after all that came before.
+        ("a b", "a a", "a b", DIVERGED, [*FILE, *WHOLE]),
+        ("a b", "a a", "a a", UNSTABLE, [*FILE, *WHOLE]),
+        ("a b", "a a", "a c", UNSTABLE, [*FILE, *WHOLE]),
+        ("a b", "a a", "b b", FLAKY, [*FILE, "python whole"]),
+        # Python answers otherwise without what came before: that is no contradiction ...
+        ("a b", "c,c c", "a b", DIVERGED, [*FILE, "python file", *WHOLE]),
+        ("a b", "c,c c", "d b", FLAKY, [*FILE, "python file", "python whole"]),
+        # ... unless it does so after the same tests.
+        ("a b", "c,d c", "", FLAKY, [*FILE, "python file"]),
+        ("a b", "c,d d", "", FLAKY, [*FILE, "python file"]),
+        # There Rust differs as well, and again.
+        ("a b", "c,c d,d", "", DIVERGED, [*FILE, *FILE]),
+        ("a b", "c,c d,c", "a a", UNSTABLE, [*FILE, *FILE, *WHOLE]),
+        # Rust ran after other tests first.
+        ("a b*", "a a", "a a", None, [*FILE, *WHOLE]),
+        ("a b*", "a b", "a b", DIVERGED, [*FILE, *WHOLE]),
+        ("a b*", "c,c c", "a a", None, [*FILE, "python file", *WHOLE]),
+    ],
+)
+def test_what_came_before_is_part_of_a_run(first, file, whole, verdict, took):
+    values = {}
+    for context, text in (("file", file), ("whole", whole)):
+        for backend, told in zip(("python", "rust"), text.split()):
+            values[backend, context] = told
+    assert confirm(*first.split(), values) == (verdict, took)
+
+
+def test_a_text_isnt_worth_the_whole_session():
+    values = {("python", "file"): "a stdout", ("rust", "file"): "a stdout"}
+    assert confirm("a stdout", "b stdout", values) == (INCONCLUSIVE, FILE)
+
+
 def test_weak_differences_take_more_runs_than_calls():
     _, weak = settle(printed("a"), printed("b"))
     _, strong = settle(answers("a"), answers("b"))

@@ -1,0 +1,1 @@
+"""Recording and replaying of schedules: which worker runs which tests, in which order."""

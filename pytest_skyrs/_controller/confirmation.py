@@ -119,5 +119,5 @@ class _Round:
         try:
             return schedule.read(self.sessions.schedule)
         except schedule.BadSchedule:
-            # The arms ran at the same time as far as anybody knows, or a test removed the file.
+            # A test has removed it.
             return schedule.Schedule("no", [schedule.ALONE], [[]])

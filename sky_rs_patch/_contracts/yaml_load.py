@@ -124,7 +124,10 @@ def examine(walk: Walk, original: FunctionType) -> tuple[object, ...]:
     # Built against a libyaml without one, PyYAML 6.0.4 says that it is -1.
     limited = _LIBYAML.get(yaml._yaml.get_version_string())
     limit = vars(yaml._yaml).get("_get_max_nest_level") if limited else None
-    return (pyyaml.resolver_lists(yaml.CSafeLoader), limit)
+    # 6.0.4 merges in order, and passes over keys that it has merged already.
+    flatten = yaml.constructor.SafeConstructor.flatten_mapping
+    ordered = "merge_key_ids" in flatten.__code__.co_varnames
+    return (pyyaml.resolver_lists(yaml.CSafeLoader), limit, ordered)
 
 
 def known_pyyaml() -> str | None:

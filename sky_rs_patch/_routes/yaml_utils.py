@@ -68,22 +68,24 @@ ROUTES: tuple[RouteSpec, ...] = (
             {"A": name},
             Sample((_TASK,)),
             answers=(
-                "exact `str` of up to 4 Mi code points that libyaml and PyYAML's scanner "
+                f"exact `str` of up to 4 Mi code points{also} that libyaml and PyYAML's scanner "
                 "surely take in the same way, and that holds plain data: below"
             ),
-            declines=(
-                "open files and other streams, everything else; for the first two, more "
-                "than one document"
-            ),
+            declines=declines,
             callees=callees,
             reads=yaml_load.READS,
             precondition=yaml_load.known_pyyaml,
             examine=yaml_load.examine,
         )
-        for name, callees in (
-            ("safe_load", {}),
-            ("read_yaml_str", {"safe_load": "A"}),
-            ("read_yaml_all_str", {"safe_load_all": "A"}),
+        for name, callees, also, declines in (
+            (
+                "safe_load",
+                {},
+                ", or a text file of up to 4 MiB that is open for reading UTF-8,",
+                "other streams, more than one document, everything else",
+            ),
+            ("read_yaml_str", {"safe_load": "A"}, "", "more than one document, everything else"),
+            ("read_yaml_all_str", {"safe_load_all": "A"}, "", "everything else"),
         )
     ),
 )

@@ -11,6 +11,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+import open_files
 import psutil
 import schema_cases
 import test_properties_files as files
@@ -482,6 +483,16 @@ def yaml_text(rng: random.Random) -> str:
 def rewritten(rng: random.Random, source: str) -> str:
     """A real text with one change, or with one key in the place of its neighbour."""
     return (yaml_texts.mutated if rng.random() < 0.7 else yaml_texts.doubled)(rng, source)
+
+
+def yaml_file(rng: random.Random) -> Fresh:
+    content: str | bytes = yaml_text(rng)
+    if rng.random() < 0.1:
+        content = values.changed_text(rng, content).encode("utf-8", "surrogatepass")[1:]
+    kind = rng.choice(list(open_files.KINDS)) if rng.random() < 0.2 else None
+    options = rng.choice((*open_files.PLAIN, *open_files.PLAIN, *open_files.OTHER))
+    before = rng.choice(list(open_files.BEFORE)) if rng.random() < 0.6 else "nothing"
+    return open_files.opened(content, kind, before, **(options if kind is None else {}))
 
 
 def configuration(rng: random.Random) -> Any:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from leaky_suite import NAMES, make, schedules
-from suites import plugins, run
+from suites import plugins, run, write
 
 pytest.importorskip("xdist")
 
@@ -34,6 +34,36 @@ def check(tmp_path, loaded, count, *options, seconds):
 
 def test_two_workers(tmp_path, loaded):
     check(tmp_path, loaded, 420, "-n2", "--dist=load", seconds=120)
+
+
+AFTER_A_CRASH = """
+import os
+
+import small
+
+
+def test_dies():
+    assert small.double(1) == 2
+    if "SMALL_DIES" in os.environ and os.environ["SKYPILOT_USE_RUST"] == "1":
+        os._exit(3)
+
+
+def test_wrong():
+    assert small.same(1)
+"""
+
+WRONG = """
+sky_rs_patch.register("small.same", lambda thing: thing + 1, raises=True, replace=True)
+"""
+
+
+@pytest.mark.parametrize("options", [["-n0"], ["-n1"]], ids=" ".join)
+def test_a_crash_hides_no_difference_after_it(tmp_path, loaded, options):
+    """Rust never gets to the second test in the process in which Python does."""
+    suite = write(tmp_path / "suite", {"test_it.py": AFTER_A_CRASH}, WRONG)
+    done = run(suite, "-q", *options, plugins=loaded, env={"SMALL_DIES": "1"}, seconds=120)
+    assert [*done.verdicts.values()] == ["crashed", "diverged"], done.output
+    assert "1 test ran after other tests on rust than on python" in done.output
 
 
 @pytest.mark.slow

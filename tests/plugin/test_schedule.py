@@ -7,6 +7,7 @@ import pytest
 from suites import plugins, run, write
 
 from pytest_skyrs._model import schedule
+from pytest_skyrs._schedule import given
 
 NUMBERS = """
 import os
@@ -331,13 +332,8 @@ def test_every_worker_runs_every_test(suite, loaded):
         (["--skyrs-schedule=two", "-n8", "--maxprocesses=3"], "and this session has 3; give -n 2"),
         (["--skyrs-schedule=two", "-n2", "--dist=each"], "recorded with --dist=load, and this"),
         (["--skyrs-schedule=two::gw0", "-n2"], "runs in this process, and this session has 2"),
-        (["--skyrs-schedule=two::gw7"], "it has no worker 'gw7'; it has gw0, gw1"),
         (["--skyrs-schedule=alone", "-n2"], "recorded without workers, and this session has 2"),
-        (["--skyrs-schedule=none"], "--skyrs-schedule=none: none: No such file or directory"),
-        (["--skyrs-schedule=."], "--skyrs-schedule=.: .: Is a directory"),
-        (["--skyrs-schedule=test_a.py"], "test_a.py, line 1: no JSON object"),
         (["--skyrs-record-schedule=no/file"], "there is no folder"),
-        (["--skyrs-record-schedule=."], "that is a folder; name a file in it"),
         (["--skyrs-both=inline", "--skyrs-schedule=alone"], "don't go together"),
         (["--skyrs-both", "--skyrs-schedule=none"], "--skyrs-schedule=none: none: No such file"),
         (["--skyrs-both", "--skyrs-schedule=two", "-n3"], "recorded with 2 workers, and this"),
@@ -352,6 +348,25 @@ def test_refused(suite, loaded, options, problem):
     assert problem in done.output
     assert "ERROR: " in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("two::gw7", "it has no worker 'gw7'; it has gw0, gw1"),
+        ("none", "none: No such file or directory"),
+        ("none::gw0", "none: No such file or directory"),
+        (".", ".: Is a directory"),
+        ("file", "file, line 1: no JSON object"),
+    ],
+)
+def test_refused_before_anything_runs(tmp_path, monkeypatch, text, problem):
+    monkeypatch.chdir(tmp_path)
+    Path("two").write_text(schedule.head("load", ["gw0", "gw1"]) + "\n")
+    Path("file").write_text("no schedule\n")
+    with pytest.raises(pytest.UsageError) as caught:
+        given.read(text)
+    assert str(caught.value).startswith(f"--skyrs-schedule={text}: {problem}")
 
 
 def test_a_double_run_replays_and_records(suite, loaded):

@@ -12,6 +12,7 @@ import contextlib
 import copy
 import gc
 import importlib
+import io
 import logging
 import os
 import re
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import applicability
 import hypothesis
+import open_files
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from one_call import (
@@ -111,8 +113,30 @@ NOTHING = NoValue()
 # Comparing
 
 
-def difference(expected: Any, actual: Any, where: str = "") -> str | None:
-    """Says in what two values differ, type included; None if in nothing."""
+class Pairing:
+    """Which object of one side stands for which of the other, of dictionaries and lists."""
+
+    def __init__(self) -> None:
+        self._there: dict[int, tuple[object, object]] = {}
+        self._back: dict[int, tuple[object, object]] = {}
+
+    def met(self, expected: object, actual: object) -> bool | None:
+        """None for two that come for the first time, else whether they stand for each other."""
+        known = self._there.get(id(expected)) or self._back.get(id(actual))
+        if known is None:
+            # The objects are kept, so that no other gets their place.
+            self._there[id(expected)] = self._back[id(actual)] = (expected, actual)
+            return None
+        return known[0] is expected and known[1] is actual
+
+
+def difference(
+    expected: Any, actual: Any, where: str = "", pairing: Pairing | None = None
+) -> str | None:
+    """Says in what two values differ, type included; None if in nothing.
+
+    They may hold themselves, and what is one object in one must be one in the other.
+    """
     if type(expected) is not type(actual):
         return (
             f"{where}: {type(expected).__qualname__} {short(expected)} "
@@ -124,17 +148,22 @@ def difference(expected: Any, actual: Any, where: str = "") -> str | None:
         expected, actual = expected._asdict(), actual._asdict()
     elif is_hash(expected):
         expected, actual = describe_hash(expected), describe_hash(actual)
+    if isinstance(expected, (dict, list)):
+        pairing = pairing or Pairing()
+        met = pairing.met(expected, actual)
+        if met is not None:
+            return None if met else f"{where}: {short(actual)} is another object than it was"
     if isinstance(expected, dict):
         kinds = [list(map(type, value)) for value in (expected, actual)]
         if list(expected) != list(actual) or kinds[0] != kinds[1]:
             return f"{where}: keys {short(list(expected))} became {short(list(actual))}"
         pairs = [(f"{where}.{key}".lstrip("."), expected[key], actual[key]) for key in expected]
-        return first_difference(pairs)
+        return first_difference(pairs, pairing)
     if isinstance(expected, (list, tuple)):
         if len(expected) != len(actual):
             return f"{where}: {short(expected)} became {short(actual)}"
         pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(expected, actual))]
-        return first_difference(pairs)
+        return first_difference(pairs, pairing)
     if isinstance(expected, str) and expected != actual:
         # Each side has got its own objects, and some are represented by where they are.
         expected, actual = (ADDRESS.sub(" at 0x…>", text) for text in (expected, actual))
@@ -145,8 +174,9 @@ def difference(expected: Any, actual: Any, where: str = "") -> str | None:
     return None if equal else f"{where}: {short(expected)} became {short(actual)}"
 
 
-def first_difference(pairs: list[tuple[str, Any, Any]]) -> str | None:
-    return next(filter(None, (difference(a, b, where) for where, a, b in pairs)), None)
+def first_difference(pairs: list[tuple[str, Any, Any]], pairing: Pairing | None) -> str | None:
+    found = (difference(a, b, where, pairing) for where, a, b in pairs)
+    return next(filter(None, found), None)
 
 
 def is_hash(value: Any) -> bool:
@@ -293,6 +323,8 @@ def state_of(value: Any) -> Any:
         return [state_of(item) for item in value]
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
+    if isinstance(value, io.IOBase):
+        return open_files.state(value)
     # Objects that count what is asked of them.
     return list(getattr(value, "asked", ()))
 

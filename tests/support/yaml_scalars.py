@@ -75,16 +75,24 @@ def text(rng: random.Random) -> str:
     return rng.choice(("", "", "", "---\n")) + "\n".join(lines) + rng.choice(("\n", "\n", ""))
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two loaded values are equal, with all types and the order of keys."""
+def same(one: Any, other: Any, met: tuple[dict[int, int], dict[int, int]] | None = None) -> bool:
+    """Whether two loaded values are equal, with all types and the order of keys.
+
+    What is one object in the one must be one in the other, and only that; they may hold themselves.
+    """
     if type(one) is not type(other):
         return False
+    there, back = met = met or ({}, {})
+    if id(one) in there or id(other) in back:
+        return there.get(id(one)) == id(other) and back.get(id(other)) == id(one)
+    there[id(one)], back[id(other)] = id(other), id(one)
     if type(one) is dict:
         return len(one) == len(other) and all(
-            same(a, c) and same(b, d) for (a, b), (c, d) in zip(one.items(), other.items())
+            same(a, c, met) and same(b, d, met)
+            for (a, b), (c, d) in zip(one.items(), other.items())
         )
     if type(one) is list:
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(same(a, b, met) for a, b in zip(one, other))
     if type(one) is float:
         return struct.pack("d", one) == struct.pack("d", other) or (
             math.isnan(one) and math.isnan(other)

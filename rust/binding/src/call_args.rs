@@ -62,6 +62,14 @@ impl<'a, 'py> CallArgs<'a, 'py> {
         self.context.get(index).map(|object| object.bind(self.py))
     }
 
+    /// The argument of a call that has one.
+    pub(crate) fn only(&self) -> Option<Argument<'a, 'py>> {
+        match (self.positional, self.keyword_values) {
+            ([argument], []) | ([], [argument]) => Some(*argument),
+            _ => None,
+        }
+    }
+
     /// Gives each parameter its argument, the first `REQUIRED` of them for certain.
     ///
     /// # Errors

@@ -406,6 +406,14 @@ impl Route {
         if original.is_null() {
             return std::ptr::null_mut();
         }
+        if reason == Decline::Changed {
+            // SAFETY: the caller vouches for the arguments.
+            let call = unsafe { CallArgs::new(py, args, nargsf, kwnames, &[]) };
+            if let Some(stream) = call.only().and_then(natives::resumed) {
+                // SAFETY: the stream lives as long as the call; the route holds the original.
+                return unsafe { calls::vectorcall(py, original, [stream.as_ptr()].as_ptr(), 1, std::ptr::null_mut()) };
+            }
+        }
         // SAFETY: the caller vouches for the arguments, which are untouched; the route holds
         // the original.
         unsafe { calls::vectorcall(py, original, args, nargsf, kwnames) }

@@ -2,11 +2,12 @@
 
 use std::ffi::CStr;
 use std::io::IoSliceMut;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
+use crate::reserve::ensure_available;
 use crate::{Decline, NativeResult};
 
 /// An open regular file and its size at that moment, in bytes.
@@ -107,6 +108,37 @@ pub fn read_short<'b>(path: &CStr, buffer: &'b mut [u8]) -> NativeResult<&'b [u8
         Ok(_) => Err(Decline::Changed),
         Err(_) => Err(Decline::Os),
     }
+}
+
+/// What is left of an open regular file from `offset` on, `most` bytes at the most. Moves nothing.
+///
+/// # Errors
+/// `SpecialFile` if it is no regular file, `Value` if it is longer, or ends before `offset`, `Changed` if
+/// it hasn't the size that it says, as files of the kernel haven't, `Os` if it can't be read.
+pub fn rest_of(fd: BorrowedFd<'_>, offset: u64, most: usize) -> NativeResult<Vec<u8>> {
+    let status = rustix::fs::fstat(fd).map_err(|_| Decline::Os)?;
+    if !FileType::from_raw_mode(status.st_mode).is_file() {
+        return Err(Decline::SpecialFile);
+    }
+    let length = u64::try_from(status.st_size).ok().and_then(|size| size.checked_sub(offset));
+    let length = length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= most);
+    let length = length.ok_or(Decline::Value)?;
+    ensure_available(length)?;
+    // One byte more than there should be: that it isn't filled says that the file ends here.
+    let mut content = vec![0; length + 1];
+    let mut filled = 0;
+    while filled < content.len() {
+        match rustix::io::pread(fd, &mut content[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(_) => return Err(Decline::Os),
+        }
+    }
+    if filled != length {
+        return Err(Decline::Changed);
+    }
+    content.truncate(length);
+    Ok(content)
 }
 
 /// Fills the buffer from `offset` on.

@@ -1,8 +1,8 @@
 //! Recorder of the events of a loader.
 
-use sky_rs_core::NativeResult;
 use sky_rs_core::yaml_dump::{Document, Stream, Text};
 use sky_rs_core::yaml_scan::load::{self, Builder};
+use sky_rs_core::{Decline, NativeResult};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -61,6 +61,22 @@ impl<T: Copy + Into<u32>> Builder<T> for Events {
         self.0.push(Event::End);
         Ok(())
     }
+
+    // What is shared isn't written again here.
+
+    fn anchor(&mut self, _: &[T]) -> NativeResult<()> {
+        Err(Decline::Value)
+    }
+
+    fn alias(&mut self, _: &[T]) -> NativeResult<()> {
+        Err(Decline::Value)
+    }
+
+    fn merge(&mut self) -> NativeResult<()> {
+        Err(Decline::Value)
+    }
+
+    fn end_document(&mut self) {}
 }
 
 /// What a text holds, or `None` if that is left to the original.

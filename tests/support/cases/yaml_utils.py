@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from one_call import call
+from open_files import opened
 
 from cases.case import RouteCases
 from cases.material import CONFIG, TEXT
@@ -47,11 +48,15 @@ CASES = (
     ),
     RouteCases(
         "safe_load",
-        guards=lambda: (call(TEXT),),
+        guards=lambda: (
+            call(TEXT),
+            call("a: &a {b: 1}\nc: {<<: *a}\n"),
+            call(opened(TEXT, encoding="utf-8")),
+        ),
         memory=lambda m: [(text,) for text in (*m.documents, *m.texts)],
         hot=lambda m: {"a task": (m.TEXT,)},
         fuzz=lambda m: m.Description(
-            {"stream": m.mostly(m.yaml_text, odd=0.01)},
+            {"stream": m.mostly(m.yaml_text, m.yaml_text, m.yaml_file, odd=0.01)},
             ("yaml_load", "test_of"),
             weight=12_000,
             own=0.8,

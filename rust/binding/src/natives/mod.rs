@@ -6,6 +6,8 @@
 mod files;
 mod logging;
 #[expect(unsafe_code, reason = "SAFETY.md")]
+mod open_file;
+#[expect(unsafe_code, reason = "SAFETY.md")]
 mod paths;
 mod processes;
 #[expect(unsafe_code, reason = "SAFETY.md")]
@@ -22,6 +24,10 @@ mod yaml;
 mod yaml_keys;
 #[expect(unsafe_code, reason = "SAFETY.md")]
 mod yaml_load;
+#[expect(unsafe_code, reason = "SAFETY.md")]
+mod yaml_merge;
+#[expect(unsafe_code, reason = "SAFETY.md")]
+mod yaml_objects;
 
 use std::ffi::CStr;
 
@@ -29,6 +35,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use sky_rs_core::{Decline, NativeResult};
 
+pub(crate) use self::open_file::resumed;
 use crate::call_args::CallArgs;
 use crate::{errors, faults, functions, panics};
 
@@ -144,12 +151,12 @@ natives! {
     c"is_process_alive" => system::is_process_alive, attach;
     // SAFETY: walks borrowed objects of exact types; makes one str by the C API.
     c"dump_yaml_str" => yaml::dump_yaml_str, no_attach;
+    // SAFETY: detaches while it looks at a file, whose reads may raise a PyErr.
+    c"safe_load" => yaml_load::safe_load, attach;
     // SAFETY: works with `Bound` alone; it is registered all the same, which is nothing beside a
     // document, so that it may come to use more of PyO3.
-    c"safe_load" => yaml_load::safe_load, attach;
-    // SAFETY: as `safe_load`.
     c"read_yaml_str" => yaml_load::read_yaml_str, attach;
-    // SAFETY: as `safe_load`.
+    // SAFETY: as `read_yaml_str`.
     c"read_yaml_all_str" => yaml_load::read_yaml_all_str, attach;
     // SAFETY: reads the bytes of a borrowed str; gives one of two immortal objects.
     c"is_valid_user_hash" => users::is_valid_user_hash, no_attach;

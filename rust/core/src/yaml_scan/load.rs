@@ -4,6 +4,8 @@
 //! The originals use libyaml. What the two are known to take in different ways is declined, and
 //! so is what task files hardly ever have: see [`super::scanner::Scanned::plain`] and the
 //! multi-line scalars below.
+//!
+//! What a merge key does differs between releases of `PyYAML`, so that it is the builder's affair.
 
 use super::duplicates::{unescape, unquote};
 use super::token::{Kind, Scalar, Token};
@@ -27,6 +29,14 @@ pub trait Builder<T> {
     fn wide_text(&mut self, value: &[u32]) -> NativeResult<()>;
     fn begin(&mut self, mapping: bool) -> NativeResult<()>;
     fn end(&mut self) -> NativeResult<()>;
+    /// The node that comes next may be met again, under this name.
+    fn anchor(&mut self, name: &[T]) -> NativeResult<()>;
+    /// A node that stands elsewhere already.
+    fn alias(&mut self, name: &[T]) -> NativeResult<()>;
+    /// The plain scalar `<<`.
+    fn merge(&mut self) -> NativeResult<()>;
+    /// Names are those of one document.
+    fn end_document(&mut self);
 }
 
 /// Builds what all documents of a text hold.
@@ -51,12 +61,26 @@ struct Loader<'t, T, B> {
     depth: usize,
 }
 
+impl<'t, T: Unit, B: Builder<T>> Loader<'t, T, B> {
+    fn slice(&self, token: Token) -> NativeResult<&'t [T]> {
+        self.text.get(token.start as usize..token.end as usize).ok_or(Decline::Value)
+    }
+
+    #[cold]
+    fn anchor(&mut self, token: Token) -> NativeResult<()> {
+        self.builder.anchor(self.slice(token)?)
+    }
+}
+
 impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
-    fn scalar(&mut self, token: Option<Token>, _: Option<Token>) -> NativeResult<()> {
+    fn scalar(&mut self, token: Option<Token>, anchor: Option<Token>) -> NativeResult<()> {
+        if let Some(anchor) = anchor {
+            self.anchor(anchor)?;
+        }
         let Some(token) = token else {
             return self.builder.null();
         };
-        let text = self.text.get(token.start as usize..token.end as usize).ok_or(Decline::Value)?;
+        let text = self.slice(token)?;
         match token.kind {
             Kind::Scalar(Scalar::Verbatim) => self.builder.text(text),
             Kind::Scalar(Scalar::Plain) => match resolve(text)? {
@@ -65,6 +89,7 @@ impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
                 Plain::Boolean(value) => self.builder.boolean(value),
                 Plain::Integer(value) => self.builder.integer(value),
                 Plain::Float(value) => self.builder.float(value),
+                Plain::Merge => self.builder.merge(),
             },
             Kind::Scalar(Scalar::Quoted) => self.builder.wide_text(&unquote(text)),
             Kind::Scalar(Scalar::Escaped) => {
@@ -82,9 +107,12 @@ impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
         }
     }
 
-    fn begin(&mut self, mapping: bool, _: Option<Token>) -> NativeResult<()> {
+    fn begin(&mut self, mapping: bool, anchor: Option<Token>) -> NativeResult<()> {
         if self.depth >= MAX_DEPTH {
             return Err(Decline::Value);
+        }
+        if let Some(anchor) = anchor {
+            self.anchor(anchor)?;
         }
         self.depth += 1;
         self.builder.begin(mapping)
@@ -95,9 +123,11 @@ impl<T: Unit, B: Builder<T>> parser::Nodes for Loader<'_, T, B> {
         self.builder.end()
     }
 
-    fn alias(&mut self, _: Token) -> NativeResult<()> {
-        Err(Decline::Value)
+    fn alias(&mut self, token: Token) -> NativeResult<()> {
+        self.builder.alias(self.slice(token)?)
     }
 
-    fn end_document(&mut self) {}
+    fn end_document(&mut self) {
+        self.builder.end_document();
+    }
 }

@@ -1,7 +1,7 @@
 //! YAML as `PyYAML`'s own scanner, parser and composer understand it: the pure Python ones,
 //! which differ from libyaml's in places. [`duplicates`] says whether
 //! `yaml_utils.check_no_duplicate_keys` surely finds nothing. [`load`] makes values of what both
-//! surely take in the same way.
+//! surely take in the same way. [`reading`] has the sizes in which libyaml reads a file.
 //!
 //! The state machines are theirs, token by token, so that a text which they take in some
 //! surprising way is taken in that way here as well. Left to the original are the texts that they
@@ -12,6 +12,7 @@ mod block_scalar;
 pub mod duplicates;
 pub mod load;
 mod parser;
+pub mod reading;
 mod scalars;
 mod scanner;
 mod token;

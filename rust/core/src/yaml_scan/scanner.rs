@@ -423,7 +423,6 @@ impl<T: Unit> Scanner<'_, T> {
     }
 
     fn fetch_name(&mut self, kind: Kind) -> NativeResult<()> {
-        self.plain = false;
         self.save_simple_key()?;
         self.allow_simple_key = false;
         self.position += 1;
@@ -436,6 +435,7 @@ impl<T: Unit> Scanner<'_, T> {
         if self.position == start || !ended {
             return Err(Decline::Value);
         }
+        self.plain &= matches!(byte(self.peek(0)), 0 | b' ' | b'\n' | b',' | b']' | b'}');
         self.tokens.push(Self::token(kind, start, self.position));
         Ok(())
     }

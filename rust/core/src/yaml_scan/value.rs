@@ -13,12 +13,14 @@ pub(super) enum Plain {
     Boolean(bool),
     Integer(i64),
     Float(f64),
+    /// `<<`
+    Merge,
 }
 
 /// A plain scalar's value.
 ///
 /// # Errors
-/// `Value` for what is no plain data (a date, a merge key) or where the original would raise, and
+/// `Value` for what is no plain data (a date) or where the original would raise, and
 /// for values that it would have to compute more carefully.
 pub(super) fn resolve<T: Unit>(text: &[T]) -> NativeResult<Plain> {
     let Some(first) = text.first() else {
@@ -29,7 +31,7 @@ pub(super) fn resolve<T: Unit>(text: &[T]) -> NativeResult<Plain> {
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' if text.len() <= 5 => Ok(word(text)),
         b'~' if text.len() == 1 => Ok(Plain::Null),
         b'=' if text.len() == 1 => Err(Decline::Value),
-        b'<' if text.len() == 2 && text[1].into() == u32::from(b'<') => Err(Decline::Value),
+        b'<' if text.len() == 2 && text[1].into() == u32::from(b'<') => Ok(Plain::Merge),
         b'0'..=b'9' | b'-' | b'+' | b'.' => number_or_text(text),
         _ => Ok(Plain::Text),
     }
@@ -132,7 +134,9 @@ mod tests {
             ("1.5é", Plain::Text),
             ("٣", Plain::Text),
             ("2001-1-1", Plain::Text),
+            ("<<", Plain::Merge),
             ("<", Plain::Text),
+            ("<<<", Plain::Text),
             ("<=", Plain::Text),
             ("==", Plain::Text),
             ("-", Plain::Text),
@@ -146,9 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_left_to_the_original() {
-        for text in
-            ["<<", "=", ".nan", "2001-12-14", "2001-12-14 1:00:00", "0b_", "0x_", "1:30.5", "9223372036854775808"]
-        {
+        for text in ["=", ".nan", "2001-12-14", "2001-12-14 1:00:00", "0b_", "0x_", "1:30.5", "9223372036854775808"] {
             assert!(resolve(text.as_bytes()).is_err(), "{text:?}");
         }
     }

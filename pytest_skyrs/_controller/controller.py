@@ -63,6 +63,7 @@ class Controller:
         #: Something outside of the tests ended this session: its exit code says what.
         self._cut_short = False
         self._signal: int | None = None
+        self._reason: str | None = None
         #: The exit code, once it is decided.
         self.code = 0
         self._reported = False
@@ -106,6 +107,7 @@ class Controller:
             self._sessions.note_not_started(str(error))
             self._comparison.keep_what_is_known()
         except arm_process.OutOfTime:
+            self._reason = "the time for the double run was over"
             self.problems.append(self._limit.describe(self._sessions.running))
             self._comparison.keep_what_is_known()
         except (KeyboardInterrupt, session.Failed) as error:
@@ -113,8 +115,8 @@ class Controller:
             if not isinstance(error, (session.Interrupted, session.Failed)):
                 self._cut_short = True
                 self._signal = getattr(error, "number", None)
-                what = "interrupted" if self._signal is None else str(error)
-                self.problems.append(f"{what}: what follows is what was known by then")
+                self._reason = "interrupted" if self._signal is None else str(error)
+                self.problems.append(f"{self._reason}: what follows is what was known by then")
             self._comparison.keep_what_is_known()
             if self._cut_short:
                 self._write_early()
@@ -276,6 +278,7 @@ class Controller:
             self._sessions.endings["python"],
             self._store.count_not_run("python-1"),
             failed=bool(self._comparison.failed["python"]),
+            reason=self._reason,
         )
 
     # The run.

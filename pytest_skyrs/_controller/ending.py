@@ -102,13 +102,16 @@ def exit_code(own: int, python: Sequence[Ending], *, bad: bool) -> int:
     return own
 
 
-def describe(python: Sequence[Ending], not_run: int, *, failed: bool) -> str | None:
+def describe(
+    python: Sequence[Ending], not_run: int, *, failed: bool, reason: str | None = None
+) -> str | None:
     """What ended the Python arm otherwise than by its tests, for the closing line.
 
     Args:
         python: how its sessions ended.
         not_run: tests that it collected and that never ran.
         failed: whether a test of it failed.
+        reason: what ended this session before it, if something did.
     """
     told = next((ending for ending in python if ending.reason), None)
     if told is None:
@@ -118,7 +121,9 @@ def describe(python: Sequence[Ending], not_run: int, *, failed: bool) -> str | N
     if not not_run:
         return told.describe() if told is not None else None
     tests = f"{not_run} test{'s' * (not_run != 1)} never ran"
-    return f"{tests}: {told.describe() if told else 'nothing says why'}"
+    if reason is None:
+        reason = told.describe() if told is not None else "nothing says why"
+    return f"{tests}: {reason}"
 
 
 def is_silent(python: Sequence[Ending]) -> bool:

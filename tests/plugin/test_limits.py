@@ -75,6 +75,7 @@ def test_a_time_limit(tmp_path, backend):
         assert done.verdicts == dict(zip(NAMES, ["same", "not-compared", "not-compared"]))
     else:
         assert done.verdicts == {NAMES[0]: "not-compared"}
+        assert "2 tests never ran: the time for the double run was over" in done.output
 
 
 @SLOW
@@ -148,6 +149,8 @@ def test_the_report_is_there_before_the_arm_has_ended(tmp_path, backend, expecte
         assert not list(process.temporary.glob("skyrs-*"))
     assert done.code == 128 + signal.SIGTERM
     assert done.report["tests"] == report["tests"]
+    if backend == "python":
+        assert "2 tests never ran: SIGTERM was sent to this session" in done.output
 
 
 # The machinery itself.

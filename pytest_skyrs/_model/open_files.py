@@ -71,9 +71,8 @@ def fields(
     if issubclass(cls, io.BytesIO):
         return _in_memory(io.BytesIO, value)
     text = value if issubclass(cls, io.TextIOWrapper) else None
-    member: Any = io.TextIOWrapper.buffer
     try:
-        binary = value if text is None else member.__get__(text)
+        binary = value if text is None else _own(text, "buffer")
         raw = binary.raw if type(binary) in _BUFFERED else binary
     except (AttributeError, ValueError):
         raw = None
@@ -87,6 +86,11 @@ def fields(
     if not isinstance(name, (str, bytes)):
         return _of_file(text, binary, raw)
     return [("path", _path(scrub(os.fsdecode(name)))), *_of_file(text, binary, raw)]
+
+
+def _own(text: Any, name: str) -> Any:
+    """An attribute as the standard library has it, whatever a subclass makes of it."""
+    return vars(io.TextIOWrapper)[name].__get__(text)
 
 
 def _in_memory(base: type, value: Any) -> list[tuple[str, Any]]:
@@ -149,8 +153,8 @@ def _left(text: Any, source: _Bytes) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     position = rest = source.position
     if text is not None:
-        found.append(("encoding", str(text.encoding).lower()))
-        found.append(("errors", text.errors))
+        found.append(("encoding", str(_own(text, "encoding")).lower()))
+        found.append(("errors", _own(text, "errors")))
         unread, pending = _decoded_ahead(text)
         if rest is None or pending is None:
             position = rest = None
@@ -223,7 +227,7 @@ def _decoded_ahead(text: Any) -> tuple[str, int | None]:
         if id(part) == address and type(part) is str:
             unread = part[used:]
         elif isinstance(part, (codecs.IncrementalDecoder, io.IncrementalNewlineDecoder)):
-            if not _is_standard(text.encoding):
+            if not _is_standard(_own(text, "encoding")):
                 return unread, None
             kept, flags = part.getstate()
             # A carriage return, which may be half of a line's end.
@@ -233,8 +237,8 @@ def _decoded_ahead(text: Any) -> tuple[str, int | None]:
 
 def _unwritten(text: Any) -> list[tuple[str, Any]]:
     """What was written and has not left the object yet."""
-    known = (text.encoding, text.errors, "\n", "\r", "\r\n", "")
-    if not text.writable():
+    known = (_own(text, "encoding"), _own(text, "errors"), "\n", "\r", "\r\n", "")
+    if not io.TextIOWrapper.writable(text):
         return []
     return [
         ("unwritten", part)
@@ -276,16 +280,16 @@ def _encoded_length(unread: str, text: Any, source: _Bytes, end: int) -> int | N
     """How many bytes of the file some text is that ends there; ``None`` if it isn't found."""
     if not unread:
         return 0
-    mark = len("".encode(text.encoding))
+    mark = len("".encode(_own(text, "encoding")))
     try:
-        encoded = unread.encode(text.encoding, text.errors)[mark:]
+        encoded = unread.encode(_own(text, "encoding"), _own(text, "errors"))[mark:]
     except UnicodeError:
         return None
     length = len(encoded)
     if source.read(max(0, end - length), min(length, end)) == encoded:
         return length
     # Line ends were translated: each may be longer in the file.
-    carriage, new_line = (char.encode(text.encoding)[mark:] for char in "\r\n")
+    carriage, new_line = (char.encode(_own(text, "encoding"))[mark:] for char in "\r\n")
     start = max(0, end - length - unread.count("\n") * len(carriage))
     content = source.read(start, end - start)
     while len(content) >= length:

@@ -75,12 +75,16 @@ class Progress:
             return
         self._last = now
         line = f"skyrs: {self._describe(now)}"
+        if not self._shown:
+            self._reporter.ensure_newline()
+            # With -q it knows nothing of the dots in the line.
+            if self._reporter._tw.width_of_current_line:
+                self._reporter.write_line("")
         if self._terminal:
             # A longer one would begin another line, and stay.
             self._reporter.rewrite(line[: self._reporter._tw.fullwidth - 1], erase=True)
             self._shown = True
         else:
-            self._reporter.ensure_newline()
             self._reporter.write_line(line)
             self._reporter._tw.flush()
         self._told = self._over

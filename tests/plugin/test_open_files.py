@@ -307,6 +307,27 @@ def test_streams_of_others_are_left_alone():
     assert open_files.fields("text") is None
 
 
+def test_code_of_subclasses_does_not_run(path):
+    def refuse(*_):
+        raise AssertionError
+
+    names = ("buffer", "encoding", "errors", "name", "mode", "closed", "newlines")
+    methods = ("tell", "seek", "read", "readable", "writable", "fileno", "flush", "__next__")
+    body = {name: property(refuse) for name in names} | dict.fromkeys(methods, refuse)
+    text = type("Text", (io.TextIOWrapper,), {**body, "__del__": lambda _: None})
+    path.write_text(LINES)
+    with path.open("rb") as binary, path.open() as plain:
+        odd = text(binary)
+        assert told(odd) == told(plain)
+        assert canonical.describe(odd).endswith(canonical.describe(plain).partition("(")[2])
+        for name in (*names, *methods):
+            delattr(text, name)
+        odd.detach()
+    for base in (io.StringIO, io.BytesIO):
+        odd = type("Memory", (base,), {**body, "getvalue": refuse})()
+        assert told(odd)["position"] == 0
+
+
 def test_decoders_of_others_are_not_asked(path):
     class Decoder(codecs.IncrementalDecoder):
         def decode(self, content, final=False):

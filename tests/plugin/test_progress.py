@@ -20,14 +20,17 @@ from pytest_skyrs._report.progress import Progress, duration
 class Reporter:
     def __init__(self, isatty):
         self.isatty, self._tw, self.fullwidth = isatty, self, 60
-        self.lines = []
+        self.lines, self.width_of_current_line = [], 0
 
     def rewrite(self, line, erase):
         assert erase
+        assert not self.width_of_current_line
         self.lines.append(line)
 
     def write_line(self, line):
-        self.lines.append(line)
+        self.width_of_current_line *= bool(line)
+        assert not self.width_of_current_line
+        self.lines += [line] * bool(line)
 
     def write(self, text):
         assert text == "\r"
@@ -114,6 +117,16 @@ def test_quiet(terminal, verbose, lines):
         clock.now += 1
         progress.tick()
     assert len(reporter.lines) == lines
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_dots_stay(terminal):
+    """The dots of the Rust arm stand there when differences are confirmed."""
+    reporter, clock, progress = made(terminal=terminal, verbose=-1)
+    reporter.width_of_current_line = 17
+    clock.now += 100
+    progress.tick()
+    assert reporter.lines == ["skyrs: python-1 arm: collecting for 2 min"]
 
 
 def test_without_a_terminal_reporter():

@@ -69,6 +69,8 @@ def controller(tmp_path):
             first_path=str(tmp_path),
         ),
         problems=[],
+        not_started=[],
+        notes=[],
         results=Results(store),
         seed=7,
         stale=[],

@@ -182,8 +182,8 @@ guards: $(VENV)/.built  ## everything that every original reads, replaced in eve
 	mkdir -p .work
 	$(BIN)/python tests/support/guard_cases.py --json .work/guards.json
 
-# Instructions of the hot calls, under callgrind, against tools/bench/instructions.json.
-instructions: $(VENV)/.built  ## instruction counts of hot calls, under valgrind (1 min)
+# Instructions of hot and first calls, under callgrind, against tools/bench/instructions.json.
+instructions: $(VENV)/.built  ## instruction counts of hot and first calls, under valgrind (2 min)
 	$(BIN)/python tools/bench/instructions.py
 
 # SkyPilot's own tests: plainly, and on both backends.

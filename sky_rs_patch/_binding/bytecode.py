@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from opcode import opmap
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sky_rs_patch._binding import extension
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 # As in rust/core/src/bytecode.rs.
 _CACHE, _EXTENDED, _GLOBAL, _ATTRIBUTE, _ASSIGNMENT = range(1, 6)
@@ -47,19 +47,47 @@ def _table() -> bytes:
 _TABLE = _table()
 
 
-def global_chains(code: CodeType) -> Iterator[tuple[str, ...]]:
-    """Global names that the code and its nested functions load, with attributes taken at once.
+class Scanned(NamedTuple):
+    """What a code object and the functions nested in it do with names.
 
-    ``os.path.exists(x)`` gives ``("os", "path", "exists")``.
+    Attributes:
+        chains: global names that are loaded, with attributes taken at once: ``os.path.exists(x)``
+            gives ``("os", "path", "exists")``.
+        assigned: global names that are set or deleted.
+        names: all names that are used, whatever for.
     """
-    yield from _scan(code)[0]
-    for inner in nested(code):
-        yield from global_chains(inner)
+
+    chains: list[tuple[str, ...]]
+    assigned: set[str]
+    names: frozenset[str]
+
+
+def scan(code: CodeType) -> Scanned:
+    """Scans code and all that is nested in it."""
+    native: Any = extension.load().module
+    chains: list[tuple[str, ...]] = []
+    assigned: set[str] = set()
+    names: set[str] = set()
+    codes = [code]
+    while codes:
+        inner = codes.pop()
+        names.update(inner.co_names)
+        its_chains, its_assigned = native.scan_code(inner.co_code, inner.co_names, _TABLE)
+        chains += its_chains
+        assigned.update(its_assigned)
+        # As they come in the code, each before those within it.
+        codes += [each for each in reversed(inner.co_consts) if isinstance(each, CodeType)]
+    return Scanned(chains, assigned, frozenset(names))
+
+
+def global_chains(code: CodeType) -> list[tuple[str, ...]]:
+    """Global names that the code and its nested functions load, with attributes taken at once."""
+    return scan(code).chains
 
 
 def assigned_globals(code: CodeType) -> set[str]:
     """Global names that the code and its nested functions set or delete."""
-    return set(_scan(code)[1]).union(*map(assigned_globals, nested(code)))
+    return scan(code).assigned
 
 
 def names(code: CodeType) -> frozenset[str]:
@@ -70,12 +98,3 @@ def names(code: CodeType) -> frozenset[str]:
 def nested(code: CodeType) -> Iterable[CodeType]:
     """Code of the functions and classes that are made directly within the code."""
     return (constant for constant in code.co_consts if isinstance(constant, CodeType))
-
-
-def _scan(code: CodeType) -> tuple[list[tuple[str, ...]], list[str]]:
-    """Chains and assigned names, as they come."""
-    native: Any = extension.load().module
-    found: tuple[list[tuple[str, ...]], list[str]] = native.scan_code(
-        code.co_code, code.co_names, _TABLE
-    )
-    return found

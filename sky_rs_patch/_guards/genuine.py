@@ -59,7 +59,10 @@ def is_genuine(value: Any, owner: str, name: str) -> bool:
 
 def rule_for(value: Any, owner: str, name: str) -> Rule:
     """The first rule that applies to an object, as `is_genuine` takes it."""
-    return next(rule for rule in RULES if rule.applies(value, owner, name))
+    for rule in RULES:
+        if rule.applies(value, owner, name):
+            return rule
+    raise AssertionError("the last rule applies to everything")
 
 
 def _hides_a_builtin(value: Any, owner: str, name: str) -> bool:
@@ -231,8 +234,14 @@ def is_mock(value: object) -> bool:
     return isinstance(module, str) and module.partition(".")[0] in ("unittest", "mock")
 
 
+#: Kinds of what is looked at most: neither proxies nor caches, nor mocks.
+_COMMON = frozenset({FunctionType, BuiltinFunctionType, ModuleType, type, str, int, tuple, dict})
+
+
 def unwrapped(value: Any) -> Any:
     """The original behind one of our own proxies, or behind functools' caches."""
+    if type(value) in _COMMON:
+        return value
     route = route_of(value)
     if route is not None:
         return route.original
@@ -243,8 +252,12 @@ def unwrapped(value: Any) -> Any:
 
 def is_own(value: Any, cls: type) -> bool:
     """Whether an attribute of a class may well be the one that the class was made with."""
-    if is_mock(value):
-        return False
+    kind = type(value)
+    if kind is not FunctionType:
+        if kind in _COMMON:
+            return True
+        if is_mock(value):
+            return False
     functions = functions_of(value)
     if not functions:
         return True
@@ -260,6 +273,8 @@ def is_own(value: Any, cls: type) -> bool:
 def has_own_code(function: FunctionType) -> bool:
     """Whether the code may well come from the file that the function's module comes from."""
     name, file = function.__code__.co_filename, function.__globals__.get("__file__")
+    if name == file:
+        return True
     generated = name.startswith("<") and function.__name__.startswith("__")
     if not isinstance(file, str) or name.startswith(("<frozen ", "<attrs ")) or generated:
         return True

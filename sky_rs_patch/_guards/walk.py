@@ -14,8 +14,7 @@ import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Union
 
-from sky_rs_patch._binding.bytecode import assigned_globals, global_chains
-from sky_rs_patch._binding.bytecode import names as names_of
+from sky_rs_patch._binding.bytecode import scan
 from sky_rs_patch._guards.baseline import PRISTINE, can_change, functions_of
 from sky_rs_patch._guards.genuine import (
     has_own_code,
@@ -76,6 +75,9 @@ class Walk:
         self._unread = unread
         self._seen_entries: set[tuple[int, str | type]] = set()
         self._seen_objects: set[int] = set()
+        #: Names that functions use, by their identity.
+        self._names: dict[int, frozenset[str]] = {}
+        self._bases: dict[int, list[type]] = {}
         self._depths: dict[int, int] = {}
         self._pinned: set[int] = set()
         self._trusted: set[str] = set()
@@ -87,11 +89,11 @@ class Walk:
             return
         self.pin(function)
         self._seen_objects.add(id(function))
-        names = names_of(function.__code__)
-        # A global that the function sets itself is its state, not something it relies on.
-        state = assigned_globals(function.__code__)
-        for chain in global_chains(function.__code__):
-            if chain[0] not in self._unread and chain[0] not in state:
+        scanned = scan(function.__code__)
+        self._names[id(function)] = names = scanned.names
+        for chain in scanned.chains:
+            # A global that the function sets itself is its state, not something it relies on.
+            if chain[0] not in self._unread and chain[0] not in scanned.assigned:
                 self._chain(function.__globals__, chain, names, depth)
         if depth == 0:
             self.judge()
@@ -141,17 +143,25 @@ class Walk:
                 self.expect(own, name, value, label, instance=True)
                 if type(value) is FunctionType and id(value) not in self._seen_objects:
                     self.function(value, depth + 1)
-        for base in cls.__mro__:
-            if not can_change(base):
-                continue
+        if depth >= _MAX_DEPTH:
+            return
+        for base in self._changeable(cls):
             for name in sorted(names & vars(base).keys()):
                 for function in functions_of(vars(base)[name]):
-                    if not self._leads_on(function.__globals__, _FOLLOWED_METHODS):
-                        continue
-                    if id(function) not in self._seen_objects and depth < _MAX_DEPTH:
+                    # Most have been walked: a loader's methods name one another.
+                    if id(function) not in self._seen_objects and self._leads_on(
+                        function.__globals__, _FOLLOWED_METHODS
+                    ):
                         self.function(function, depth + 1)
-                        more = names_of(function.__code__)
+                        more = self._names[id(function)]
                         self.methods(cls, more, depth + 1, instance)
+
+    def _changeable(self, cls: type) -> list[type]:
+        """A class's bases, itself among them, whose attributes can be set."""
+        bases = self._bases.get(id(cls))
+        if bases is None:
+            bases = self._bases[id(cls)] = [base for base in cls.__mro__ if can_change(base)]
+        return bases
 
     def _leads_on(self, namespace: dict[str, Any], further: frozenset[str] = frozenset()) -> bool:
         root = root_of(namespace)
@@ -343,9 +353,9 @@ class Walk:
             label: what led to it.
             but: attributes that may change; then others may come.
         """
-        for base in cls.__mro__:
-            # Types made in C can't be changed.
-            if can_change(base) and id(base) not in self._seen_objects:
+        # Types made in C can't be changed.
+        for base in self._changeable(cls):
+            if id(base) not in self._seen_objects:
                 self._seen_objects.add(id(base))
                 home = f"{base.__module__}.{base.__qualname__}"
                 if but:

@@ -85,6 +85,34 @@ def test_the_bound(instructions, counts, wrong):
     assert [row[0] for row in rows[1:]] == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    ("routed", "before", "wrong"),
+    [
+        (900, 900, []),
+        (1100, 900, []),
+        (1110, 900, ["one, where a namespace changes: 1.11 times"]),
+        # The baseline has it so.
+        (1210, 1200, []),
+        (1300, 1200, ["one, where a namespace changes: 1.30 times"]),
+    ],
+)
+def test_the_bound_where_a_namespace_changes(instructions, routed, before, wrong):
+    baseline, now = (
+        {**BASELINE, "routed": {"one": [1, count]}, "original": {"one": [0, 1000]}}
+        for count in (before, routed)
+    )
+    found = instructions.compare(baseline, now, 10)[1]
+    assert len(found) == len(wrong)
+    assert all(line.startswith(start) for line, start in zip(found, wrong))
+
+
+def test_the_bound_of_first_calls(instructions):
+    baseline, now = ({**BASELINE, "first": {"one": [10, n]}} for n in (1_000_000, 1_200_000))
+    rows, found, _ = instructions.compare(baseline, now, 10)
+    assert [row[0] for row in rows[1:]] == ["one", "two", "first call of one"]
+    assert [line.partition(":")[0] for line in found] == ["first call of one"]
+
+
 def test_a_call_that_is_gone(instructions):
     now = changed()
     del now["calls"]["one"]
@@ -110,3 +138,5 @@ def test_the_baseline_is_for_these_calls(instructions):
     baseline = json.loads(instructions.BASELINE.read_text())
     names = [workload.name for workload in instructions.workloads()]
     assert sorted(baseline["calls"]) == sorted(names)
+    assert baseline["routed"].keys() == baseline["original"].keys() == baseline["calls"].keys()
+    assert {name.partition(":")[0] for name in names} == baseline["first"].keys()

@@ -1,4 +1,4 @@
-"""Counts the instructions of hot calls under callgrind and compares them with a baseline.
+"""Counts the instructions of hot and of first calls under callgrind; compares with a baseline.
 
     python tools/bench/instructions.py [--update] [--bound 10] [--json FILE]
 
@@ -6,11 +6,15 @@ Instructions don't depend on how busy a machine is, so this may fail a build whe
 Two numbers a call are held against ``instructions.json``: those in the extension, and all of them,
 the interpreter's included. Either is compared only where it can be: with the same rustc, and with
 the same interpreter. What can't be compared is said.
+
+Of each hot call it is counted as well what it takes where a global of the original's module is set
+before it: no more than `CHANGING` times what the original takes, unless the baseline has it so.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import pathlib
@@ -26,6 +30,9 @@ sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests" / "support"))
 BASELINE = pathlib.Path(__file__).with_suffix(".json")
 CALLS = 200
 WARM = 20
+#: Calls where a namespace changes before each: the originals are slow.
+FEW = 20
+CHANGING = 1.1
 
 
 class Workload(NamedTuple):
@@ -116,38 +123,75 @@ def measured_process(folder: str) -> None:
     sky_rs_patch.enable()
     log = pathlib.Path(folder) / "log"
     log.write_text(LOG)
-    routes = []
-    for workload in workloads(str(log)):
-        module = importlib.import_module(f"sky.utils.{workload.module}")
-        function = getattr(module, workload.function)
+    parts: list[list[Any]] = []
+
+    def measure(section: str, name: str, calls: int, work: Callable[[], None]) -> None:
+        os.getppid()
+        work()
+        os.getppid()
+        parts.append([section, name, calls])
+
+    # What a program that needs them has imported by then.
+    for library in ("jsonschema", "psutil", "yaml"):
+        importlib.import_module(library)
+    found = [
+        (
+            workload,
+            getattr(importlib.import_module(f"sky.utils.{workload.module}"), workload.function),
+        )
+        for workload in workloads(str(log))
+    ]
+    gc.disable()
+    for name, function in {each.function: function for each, function in found}.items():
+        measure("first", name, 1, function._self_route.examine)
+    gc.enable()
+    for workload, function in found:
         loop = _loop(function, workload.arguments)
         loop(WARM)
         before = function._self_route.counts()
-        os.getppid()
-        loop(CALLS)
-        os.getppid()
-        after = function._self_route.counts()
-        routes.append([workload.name, after[0] - before[0]])
-    print(json.dumps(routes))
+        measure("calls", workload.name, CALLS, lambda loop=loop: loop(CALLS))
+        answered = function._self_route.counts()[0] - before[0]
+        if answered != (0 if "declined" in workload.name else CALLS):
+            raise RuntimeError(f"{workload.name}: Rust answered {answered} of {CALLS} calls")
+        module = vars(sys.modules[function.__module__])
+        for kind, callee, namespace in (
+            ("routed", function, module),
+            ("original", function.__wrapped__, {**module}),
+        ):
+            loop = _loop(callee, workload.arguments, namespace)
+            loop(WARM)
+            measure(kind, workload.name, FEW, lambda loop=loop: loop(FEW))
+    print(json.dumps(parts))
 
 
-def _loop(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[int], None]:
-    """A loop in which the arguments are locals, as they are in a program."""
+def _loop(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    changing: dict[str, Any] | None = None,
+) -> Callable[[int], None]:
+    """A loop in which the arguments are locals, as they are in a program.
+
+    Args:
+        function: what it calls.
+        arguments: of each call.
+        changing: a namespace in which a name is set before each call.
+    """
     names = "".join(f"a{at}, " for at in range(len(arguments)))
     source = (
-        f"def make(function, error, arguments):\n"
+        f"def make(function, error, arguments, changing):\n"
         f"    def loop(number):\n"
         f"        {names + '= arguments' if names else 'pass'}\n"
         f"        for _ in range(number):\n"
+        f"            {'pass' if changing is None else 'changing[CHANGED] = _'}\n"
         f"            try:\n"
         f"                function({names})\n"
         f"            except error:\n"
         f"                pass\n"
         f"    return loop\n"
     )
-    namespace: dict[str, Any] = {}
+    namespace: dict[str, Any] = {"CHANGED": "sky_rs_patch_instructions"}
     exec(source, namespace)
-    loop: Callable[[int], None] = namespace["make"](function, Exception, arguments)
+    loop: Callable[[int], None] = namespace["make"](function, Exception, arguments, changing)
     return loop
 
 
@@ -158,8 +202,11 @@ class Counts(NamedTuple):
     total: int
 
 
-def count(folder: pathlib.Path) -> dict[str, Counts]:
-    """Counts the instructions of each workload's call.
+def count(folder: pathlib.Path) -> dict[str, dict[str, Counts]]:
+    """Counts the instructions of calls, by section and name.
+
+    Sections are ``calls``, ``first`` (what comes once in a process, before a route's first call),
+    and ``routed`` and ``original`` (calls before each of which a namespace changes).
 
     Raises:
         RuntimeError: if callgrind or the measured process fails, or Rust answered other calls than
@@ -173,13 +220,10 @@ def count(folder: pathlib.Path) -> dict[str, Counts]:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the measured process failed:\n{done.stdout}\n{done.stderr}")
-    answered = json.loads(done.stdout.splitlines()[-1])
-    found = {}
-    for at, (name, rust) in enumerate(answered):
-        if rust != (0 if "declined" in name else CALLS):
-            raise RuntimeError(f"{name}: Rust answered {rust} of {CALLS} calls")
+    found: dict[str, dict[str, Counts]] = {}
+    for at, (section, name, calls) in enumerate(json.loads(done.stdout.splitlines()[-1])):
         own, total = _parse((folder / f"out.{2 * at + 2}").read_text())
-        found[name] = Counts(round(own / CALLS), round(total / CALLS))
+        found.setdefault(section, {})[name] = Counts(round(own / calls), round(total / calls))
     return found
 
 
@@ -243,8 +287,12 @@ def compare(
         if not comparable[kind]:
             differing = [f"{key} {was[key]!r}" for key in was if was[key] != here[key]]
             unsaid.append(f"the baseline for {what} was made with {', '.join(differing)}")
-    for name in dict.fromkeys([*baseline["calls"], *now["calls"]]):
-        before, after = baseline["calls"].get(name), now["calls"].get(name)
+    named = [
+        (f"first call of {name}" if section == "first" else name, *pair)
+        for section in ("calls", "first")
+        for name, *pair in _both(baseline, now, section)
+    ]
+    for name, before, after in named:
         if before is None or after is None:
             wrong.append(f"{name}: {'no baseline' if before is None else 'no such call any more'}")
             continue
@@ -259,7 +307,37 @@ def compare(
                     f"{before[at]:,}; the bound is {bound:g} %"
                 )
         rows.append(cells)
+    if comparable["total"]:
+        wrong += _slower_where_it_changes(baseline, now)
     return rows, wrong, unsaid
+
+
+def _both(
+    baseline: dict[str, Any], now: dict[str, Any], section: str
+) -> list[tuple[str, Any, Any]]:
+    """Names of a section with the counts of both, or None."""
+    was, here = baseline.get(section, {}), now.get(section, {})
+    return [(name, was.get(name), here.get(name)) for name in dict.fromkeys([*was, *here])]
+
+
+def _ratio(counts: dict[str, Any], name: str) -> float:
+    """All instructions of a routed call over the original's, where a namespace changes."""
+    try:
+        return float(counts["routed"][name][1] / counts["original"][name][1])
+    except KeyError:
+        return 0.0
+
+
+def _slower_where_it_changes(baseline: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    # One that is declined costs what it costs.
+    names = [name for name in now.get("routed", {}) if "declined" not in name]
+    allowed = {name: max(CHANGING, _ratio(baseline, name) * 1.03) for name in names}
+    return [
+        f"{name}, where a namespace changes: {_ratio(now, name):.2f} times the original's "
+        f"instructions; the bound is {bound:.2f}"
+        for name, bound in allowed.items()
+        if _ratio(now, name) > bound
+    ]
 
 
 def main() -> int:
@@ -280,7 +358,10 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         counts = count(pathlib.Path(folder))
-    now = {"environment": environment(), "calls": {name: list(it) for name, it in counts.items()}}
+    sections = {
+        section: {name: list(it) for name, it in named.items()} for section, named in counts.items()
+    }
+    now = {"environment": environment(), **sections}
     for path in [BASELINE] * options.update + [options.json] * bool(options.json):
         path.write_text(json.dumps(now, indent=1) + "\n")
     baseline = json.loads(BASELINE.read_text())
@@ -290,7 +371,7 @@ def main() -> int:
         print(f"not compared: {line}")
     for line in wrong:
         print(f"WRONG: {line}")
-    print(f"{len(counts)} calls, {len(wrong)} wrong; instructions.py --update accepts them")
+    print(f"{len(rows) - 1} calls, {len(wrong)} wrong; instructions.py --update accepts them")
     return 1 if wrong else 0
 
 

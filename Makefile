@@ -120,6 +120,7 @@ python-lint:
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check/foreign_text.py
 	$(BIN)/python tools/release/routes_table.py --check
+	$(BIN)/python tools/release/start_table.py --check
 
 rust-test: $(VENV)/.tools  ## tests of the core crate (1 min)
 	cd rust && cargo test --locked -q -p sky-rs-core

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, Callable
 
-from sky_rs_patch._fingerprints import compute
-from sky_rs_patch._routes import opt_in as _opt_in
-from sky_rs_patch._routes.registry import RegisteredRoute, registry
-from sky_rs_patch._runtime import installer
+from sky_rs_patch._runtime import start
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
 
 
 def enable(*, opt_in: Iterable[str] = ()) -> None:
@@ -29,17 +27,27 @@ def enable(*, opt_in: Iterable[str] = ()) -> None:
         ValueError: if ``SKYPILOT_USE_RUST`` has a value that isn't a switch value, or if
             ``opt_in`` or ``SKY_RS_ENABLE`` names an unknown route.
     """
-    installer.enable(opt_in)
+    start.enable(opt_in)
 
 
 def disable() -> None:
     """Puts the very originals back, and stops watching imports. Disabling twice is harmless."""
+    from sky_rs_patch._runtime import installer
+
     installer.disable()
 
 
-@contextlib.contextmanager
-def enabled(*, opt_in: Iterable[str] = ()) -> Iterator[None]:
+def enabled(*, opt_in: Iterable[str] = ()) -> AbstractContextManager[None]:
     """Enables for the length of a ``with`` block; what was enabled before stays so."""
+    import contextlib
+
+    return contextlib.contextmanager(_enabled)(opt_in)
+
+
+def _enabled(opt_in: Iterable[str]) -> Iterator[None]:
+    from sky_rs_patch._routes import opt_in as _opt_in
+    from sky_rs_patch._runtime import installer
+
     before, chosen = installer.is_enabled(), _opt_in.chosen
     installer.enable(opt_in)
     try:
@@ -108,6 +116,9 @@ def register(
         TypeError: if the candidate can't be called.
         ValueError: if the target isn't a dotted name, or has a route already.
     """
+    from sky_rs_patch._routes.registry import RegisteredRoute, registry
+    from sky_rs_patch._runtime import installer
+
     if not callable(candidate):
         raise TypeError(f"the candidate for {target} is {candidate!r}, which can't be called")
     caller = sys._getframe(1).f_globals
@@ -131,6 +142,9 @@ def unregister(target: str) -> None:
     Raises:
         KeyError: if no route is registered for the target.
     """
+    from sky_rs_patch._routes.registry import registry
+    from sky_rs_patch._runtime import installer
+
     registry.remove(target)
     installer.refresh(target)
 
@@ -141,6 +155,8 @@ def fingerprint(function: Callable[..., Any]) -> str:
     Raises:
         ValueError: if it is no plain function, or its source can't be found.
     """
+    from sky_rs_patch._fingerprints import compute
+
     try:
         return compute.fingerprint(getattr(function, "__wrapped__", function))
     except compute.Unknown as error:

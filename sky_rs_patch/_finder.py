@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Who is told of an executed target module, and who fills the virtual one. By name, since they are
 #: above this module: neither may be imported before SkyPilot is.
-MODULE_LISTENER = ("sky_rs_patch._runtime.installer", "module_loaded")
+MODULE_LISTENER = ("sky_rs_patch._runtime.start", "module_loaded")
 VIRTUAL_MODULE_MAKER = ("sky_rs_patch._runtime.virtual_module", "populate")
 
 #: Modules of this project's own routes.

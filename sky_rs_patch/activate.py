@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from sky_rs_patch._base import source_folder, switch
 from sky_rs_patch._base.names import ACTIVE_VARIABLE
 from sky_rs_patch._cli import site_hook
-from sky_rs_patch._routes import opt_in
+
+# Nothing more here: it delays the program.
 
 _NAME = "sky_rs_patch.activate"
 
-_USAGE = f"""\
+_USAGE = """\
 usage: python -m sky_rs_patch.activate [-h]
        python -m sky_rs_patch.activate PROGRAM.py ARGS... | -m MODULE ARGS... | -c CODE ARGS...
 
@@ -26,11 +26,11 @@ With a program: run it with SkyPilot's utilities served by Rust, as if Python ha
 with these arguments itself; Python processes that it starts are served, too.
 
 Without: switch this Python environment on for every later interpreter
-({site_hook.SWITCH} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
+({file} in its site-packages). `python -m sky_rs_patch.deactivate` undoes it.
 
-{switch.VARIABLE}=0 keeps everything on Python while the switch is on; {ACTIVE_VARIABLE}=0
+{switch}=0 keeps everything on Python while the switch is on; {active}=0
 keeps the shim out of a process altogether.
-{opt_in.VARIABLE}={",".join(opt_in.NAMES)} also serves what isn't exact in effect.
+{opt_in}={names} also serves what isn't exact in effect.
 
 examples:
   python -m sky_rs_patch.activate                                    from now on, for all
@@ -43,19 +43,35 @@ examples:
 def main(arguments: list[str]) -> int:
     """Runs the command; returns its exit code unless it becomes another program."""
     if arguments[:1] in (["-h"], ["--help"]):
-        print(_USAGE, end="")
-        return 0
+        return _help()
     problem = source_folder.problem()
     if problem is not None:
         return _fail(problem)
     try:
         switch.current()
-        opt_in.current()
+        if "SKY_RS_ENABLE" in os.environ:
+            from sky_rs_patch._routes import opt_in
+
+            opt_in.current()
     except ValueError as error:
         return _fail(str(error))
     if not arguments:
         return _switch_on()
     return _run(arguments)
+
+
+def _help() -> int:
+    from sky_rs_patch._routes import opt_in
+
+    usage = _USAGE.format(
+        file=site_hook.SWITCH,
+        switch=switch.VARIABLE,
+        active=ACTIVE_VARIABLE,
+        opt_in=opt_in.VARIABLE,
+        names=",".join(opt_in.NAMES),
+    )
+    print(usage, end="")
+    return 0
 
 
 def _switch_on() -> int:
@@ -73,7 +89,7 @@ def _switch_on() -> int:
 def _run(arguments: list[str]) -> int:
     """Becomes the interpreter of a program; returns only if it can't."""
     if site_hook.child_hook() is None and site_hook.switch() is None:
-        directories = ", ".join(map(str, site_hook.site_directories())) or "none"
+        directories = ", ".join(site_hook.site_directories()) or "none"
         return _fail(
             f"{site_hook.CHILD_HOOK} is in none of the directories in which {sys.executable} "
             f"looks at its start ({directories}): "
@@ -97,7 +113,8 @@ def _original_arguments() -> list[str]:
         return original
     # Up to Python 3.9 only the system knows.
     try:
-        arguments = Path("/proc/self/cmdline").read_bytes().split(b"\0")
+        with open("/proc/self/cmdline", "rb") as file:
+            arguments = file.read().split(b"\0")
     except OSError:
         return []
     return [os.fsdecode(argument) for argument in arguments[:-1]]

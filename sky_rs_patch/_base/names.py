@@ -9,5 +9,8 @@ __version__ = "0.1.0"
 #: process, whatever has switched it on.
 ACTIVE_VARIABLE = "SKY_RS_PATCH_ACTIVE"
 
+#: By which installed packages declare routes: name = target, value = candidate.
+ENTRY_POINT_GROUP = "sky_rs_patch.routes"
+
 #: Exists while the import hook is installed.
 VIRTUAL_MODULE = "sky.utils.rust_fallback"

@@ -17,27 +17,17 @@ from pathlib import Path
 from typing import Any, Callable
 
 from sky_rs_patch._bench import children, timing
+from sky_rs_patch._bench.corpus import Corpus
 
 _LOG_BYTES = 1 << 30
 _LINE = b"I 11-21 12:00:00.000 PID=1 server.py:1] request " + b"x" * 280 + b"\n"
 _STATES = ("without", "with")
 _ACTIVE = "SKY_RS_PATCH_ACTIVE"
 
-_IMPORT = """
-import os, time
-own = 0.0
-if "SKY_RS_PATCH_ACTIVE" in os.environ:
-    from sky_rs_patch import _finder
-    tell = _finder._tell
-    def timed(module):
-        global own
-        start = time.perf_counter()
-        tell(module)
-        own += time.perf_counter() - start
-    _finder._tell = timed
-start = time.perf_counter()
+_LOAD = """
+import sys
 import sky
-print(time.perf_counter() - start, own)
+sky.Task.from_yaml(sys.argv[1])
 """
 
 _TAIL = """
@@ -71,8 +61,7 @@ def measure(
     """
     measurements: tuple[tuple[str, Callable[[], list[dict[str, Any]]]], ...] = (
         ("loading tasks", lambda: _tasks(home, quick, tasks)),
-        ("import sky", lambda: _import(home, 3 if quick else 11)),
-        ("python -c pass", lambda: _start(home, 20 if quick else 100)),
+        ("programs from their start", lambda: _cold(home, quick)),
         ("tail of a large log", lambda: _tail(home, quick)),
     )
     rows = []
@@ -145,7 +134,6 @@ def _tasks_child() -> int:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     import sky_rs_patch
-    from sky_rs_patch._bench.corpus import Corpus
 
     sky_rs_patch.enable()
     folder = Path(tempfile.mkdtemp(prefix="sky-rs-bench-", dir=os.environ["HOME"]))
@@ -205,36 +193,52 @@ def loader(path: str, text: str) -> Callable[[], object]:
 # ---- processes ----------------------------------------------------------------------------------
 
 
-def _import(home: Path, runs: int) -> list[dict[str, Any]]:
-    values: dict[str, list[float]] = {"without": [], "with": []}
-    own = []
-    for number in range(runs + 1):
-        for state in _STATES if number % 2 else _STATES[::-1]:
-            more = {_ACTIVE: "1"} if state == "with" else {}
-            out = _run(children.python("-c", _IMPORT), children.environment(home, **more))
-            if number:
-                whole, part = map(float, out.split()[-2:])
-                values[state].append(whole)
-                own += [part] if more else []
-    # The whole varies by more than that.
-    note = f"the shim's own part, measured inside: {timing.spread(own).median * 1e3:.1f} ms"
-    return [row("import sky", values["without"], values["with"], note)]
+def _cold(home: Path, quick: bool) -> list[dict[str, Any]]:
+    """Programs from their start to their end, in processes by turns: processor and wall time."""
+    task = home / "task.yaml"
+    folder = Path(tempfile.mkdtemp(prefix="sky-rs-bench-", dir=home))
+    tasks = Corpus(folder, tasks=None).tasks
+    task.write_text(tasks[len(tasks) // 2].text, encoding="utf-8")
+    load = ["-c", _LOAD, str(task)]
+    active = {_ACTIVE: "1"}
+    activate = ["-m", "sky_rs_patch.activate"]
+    few, many = (3, 20) if quick else (15, 100)
+    programs: tuple[tuple[str, int, list[str], list[str], dict[str, str]], ...] = (
+        ("python -c pass", many, ["-c", "pass"], [], active),
+        ("activate -c pass", many, ["-c", "pass"], activate, {}),
+        ("import sky", few, ["-c", "import sky"], [], active),
+        ("import sky and load a task", few, load, [], active),
+        ("the same through activate", few, load, activate, {}),
+    )
+    rows = []
+    for what, runs, program, before, variables in programs:
+        times = [_turn(home, program, before, variables, number) for number in range(runs + 1)]
+        for kind, at, note in (
+            ("CPU", 0, "user and system time of processes by turns"),
+            ("wall", 1, None),
+        ):
+            without, routed = ([turn[state][at] for turn in times[1:]] for state in _STATES)
+            rows.append(row(f"{what}, {kind}", without, routed, note))
+    return rows
 
 
-def _start(home: Path, runs: int) -> list[dict[str, Any]]:
-    """User and system time of an interpreter that does nothing."""
-    values: dict[str, list[float]] = {"without": [], "with": []}
-    for number in range(runs + 3):
-        for state in _STATES if number % 2 else _STATES[::-1]:
-            more = {_ACTIVE: "1"} if state == "with" else {}
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            _run(children.python("-c", "pass"), children.environment(home, **more))
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            if number >= 3:
-                values[state].append(took)
-    note = "user and system time; 'with' is an environment that is switched on"
-    return [row("python -c pass", values["without"], values["with"], note)]
+def _turn(
+    home: Path, program: list[str], before: list[str], variables: dict[str, str], number: int
+) -> dict[str, tuple[float, float]]:
+    """Processor and wall time of a program without and with the shim, in changing order."""
+    took = {}
+    for state in _STATES if number % 2 else _STATES[::-1]:
+        more = variables if state == "with" else {}
+        command = children.python(*(before if state == "with" else []), *program)
+        cpu, wall = _children_cpu(), time.perf_counter()
+        _run(command, children.environment(home, **more))
+        took[state] = _children_cpu() - cpu, time.perf_counter() - wall
+    return took
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _tail(home: Path, quick: bool) -> list[dict[str, Any]]:

@@ -91,6 +91,11 @@ class _Tally:
         self._routes.append(weakref.ref(route))
         route.share_counts(self._block)
 
+    def add_counts(self, counts: Iterable[int]) -> None:
+        """Adds counts that nobody counts any more, in the order of a block."""
+        for index, count in enumerate(counts):
+            self._block[index] += count
+
     def settle(self, route: Route) -> None:
         """Keeps what only the route knows: nobody may hold it from now on."""
         failures = Counter(route.counts()[3])
@@ -158,6 +163,13 @@ def attach(route: Route) -> None:
     if route.name not in _tallies:
         _tallies[route.name] = _Tally(route.name)
     _tallies[route.name].add(route)
+
+
+def add(target: str, counts: Iterable[int]) -> None:
+    """Adds the counts of a route that is gone."""
+    if target not in _tallies:
+        _tallies[target] = _Tally(target)
+    _tallies[target].add_counts(counts)
 
 
 def settle(route: Route) -> None:

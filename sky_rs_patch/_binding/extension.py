@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
 from sky_rs_patch._base import interrupts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
 
-class Extension(NamedTuple):
+class Extension:
     """The extension's module, or why there is none."""
 
-    module: ModuleType | None
-    problem: str | None
+    def __init__(self, module: ModuleType | None, problem: str | None) -> None:
+        self.module = module
+        self.problem = problem
 
 
-@functools.cache
+_loaded: Extension | None = None
+
+
 def load() -> Extension:
     """Imports the extension once; a failure is described, not raised."""
+    global _loaded
+    if _loaded is None:
+        _loaded = _load()
+    return _loaded
+
+
+def _load() -> Extension:
     unfit = _unfit_interpreter()
     if unfit is not None:
         return Extension(None, unfit)

@@ -1,92 +1,75 @@
-"""The objects that stand in the modules, over ``wrapt.FunctionWrapper``."""
+"""Type of the objects that stand in the modules, over ``wrapt.FunctionWrapper``."""
 
 from __future__ import annotations
 
-import functools
-from types import MethodType
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from sky_rs_patch._binding import extension, wrapt_base
 
-import wrapt
-
-from sky_rs_patch._binding import extension
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from sky_rs_patch._native import Route
 
 
-def _pass_through(
-    wrapped: Callable[..., Any], instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> object:
-    """What wrapt wants for calls that come through it; ours don't."""
-    return wrapped(*args, **kwargs)
+class ProxyKind:
+    """The type of proxies, and why it isn't the native one if so."""
+
+    def __init__(self, cls: Callable[[Route], Any], problem: str | None = None) -> None:
+        self.cls = cls
+        self.native = problem is None
+        self.problem = problem
 
 
-class PythonRoutedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """The proxy where the native type can't be made: wrapt without its own C code.
-
-    Every call costs about a microsecond, so that the smallest functions get slower than they
-    are; the routes stay exact.
-    """
-
-    def __init__(self, route: Route) -> None:
-        original = route.original
-        assert original is not None, "a route in use has its original"
-        super().__init__(original, _pass_through)
-        self._self_route = route
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._self_route(*args, **kwargs)
-
-    def __get__(self, instance: object, owner: object = None) -> Any:
-        # As functions do it: a class attribute is the very same object.
-        if instance is not None:
-            return MethodType(self, instance)
-        if owner is None:
-            raise TypeError("__get__(None, None) is invalid")
-        return self
-
-    def __reduce__(self) -> str:
-        return str(self.__wrapped__.__qualname__)
-
-    def __reduce_ex__(self, protocol: Any) -> str:
-        return self.__reduce__()
-
-    def __copy__(self) -> PythonRoutedFunction:
-        return self
-
-    def __deepcopy__(self, memo: object) -> PythonRoutedFunction:
-        return self
+_kind: ProxyKind | None = None
+_obstacle: str | None = None
 
 
-def _check_wrapt() -> None:
+def kind() -> ProxyKind:
+    """Makes the type of proxies, once."""
+    global _kind
+    if _kind is None:
+        _kind = _make()
+    return _kind
+
+
+def _make() -> ProxyKind:
+    module = extension.load().module
+    assert module is not None, "proxies need the extension"
+    base = wrapt_base.function_wrapper()
+    _check(base)
+    try:
+        return ProxyKind(module.make_proxy_type(base, wrapt_base.pass_through))
+    except TypeError as error:
+        from sky_rs_patch._binding.python_proxy import PythonRoutedFunction
+
+        return ProxyKind(PythonRoutedFunction, str(error))
+
+
+def _check(base: Any) -> None:
     """Makes sure that what is called wrapt makes proxies; raises anything if it doesn't."""
 
     def wrapped(number: int) -> int:
         return number
 
-    made: Any = wrapt.FunctionWrapper(wrapped, _pass_through)
+    made: Any = base(wrapped, wrapt_base.pass_through)
     if made.__wrapped__ is not wrapped or made(1) != 1:
-        raise TypeError(f"{wrapt.FunctionWrapper!r} makes no proxies")
+        raise TypeError(f"{base!r} makes no proxies")
 
 
-class ProxyKind(NamedTuple):
-    """The type of proxies, and why it isn't the native one if so."""
-
-    cls: Callable[[Route], Any]
-    native: bool
-    problem: str | None
-
-
-@functools.cache
-def kind() -> ProxyKind:
-    """Makes the type of proxies, once."""
-    module = extension.load().module
-    assert module is not None, "proxies need the extension"
-    _check_wrapt()
-    try:
-        return ProxyKind(module.make_proxy_type(wrapt.FunctionWrapper, _pass_through), True, None)
-    except TypeError as error:
-        return ProxyKind(PythonRoutedFunction, False, str(error))
+def obstacle() -> str | None:
+    """Why nothing can be routed in this process: a missing extension, or an unusable wrapt."""
+    global _obstacle
+    loaded = extension.load()
+    if loaded.module is None:
+        return loaded.problem or "there is no extension"
+    if _kind is None and _obstacle is None:
+        try:
+            # Imports wrapt, which may be broken.
+            kind()
+        except Exception as error:
+            _obstacle = f"wrapt can't be used: {type(error).__name__}: {error}"
+    return _obstacle
 
 
 def route_of(value: object) -> Route | None:
@@ -94,9 +77,6 @@ def route_of(value: object) -> Route | None:
 
     Looks at the type alone: asking an arbitrary object for an attribute may run its code.
     """
-    if kind.cache_info().currsize == 0:
-        return None
-    cls = kind().cls
-    if isinstance(cls, type) and type(value) is cls:
+    if _kind is not None and type(value) is _kind.cls:
         return value._self_route  # type: ignore[attr-defined, no-any-return]
     return None

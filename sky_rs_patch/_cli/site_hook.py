@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import site
 import sys
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# No `pathlib` here: `activate PROGRAM` imports this on the way to the program.
 
 #: Comes with the wheel: acts in children of a program that `activate` runs.
 CHILD_HOOK = "zz_sky_rs_patch.pth"
@@ -14,44 +19,51 @@ SWITCH = "zz_sky_rs_patch_on.pth"
 
 # Python executes lines of .pth files that start with "import ", one by one, in the function that
 # reads the file, whose `sitedir` is the directory. The line must cost next to nothing where no
-# SkyPilot is imported, so it imports nothing of ours: it waits for `sky`. The package is then
-# looked for where the file lies first; if it is gone but the file isn't, nothing happens.
-_WAIT = """
-def find_spec(name, path=None, target=None):
-    if name[:4] not in ("sky", "sky."): return
+# SkyPilot is imported, so it imports nothing of ours: it waits for `sky`, and most of it isn't even
+# compiled before. The package is then looked for where the file lies first; if it is gone but the
+# file isn't, nothing happens.
+_FIND = """
+def find_spec(name, path, target):
     sys.path.insert(0, home)
     try: from sky_rs_patch._finder import installed_finder
     except ImportError: return
     finally: sys.path.remove(home)
     return installed_finder().find_spec(name, path, target)
-sys.meta_path.insert(0, type(sys.implementation)(find_spec=find_spec, waits_for="sky_rs_patch"))
 """
-_EXEC = f'exec({_WAIT!r}, {{"sys": sys, "home": locals().get("sitedir", sys.prefix)}})'
+_FOUND = (
+    f'(exec({_FIND!r}, here := {{"sys": sys, "home": home}}), '
+    'here["find_spec"](name, path, target))[1]'
+)
+_WAIT = (
+    'sys.meta_path.insert(0, type(sys.implementation)(waits_for="sky_rs_patch", find_spec='
+    'lambda name, path=None, target=None, home=locals().get("sitedir", sys.prefix): '
+    f'eval({_FOUND!r}) if name[:4] in ("sky", "sky.") else None))'
+)
 _EXPLANATION = """\
 # Written by `python -m sky_rs_patch.activate`; `python -m sky_rs_patch.deactivate` removes it.
 # Delete it by hand if sky-rs-patch is gone already: without the package it does nothing.
 """
 #: What the two files say.
-SWITCH_LINE = f"{_EXPLANATION}import sys; {_EXEC}\n"
-CHILD_HOOK_LINE = f'import os, sys; "SKY_RS_PATCH_ACTIVE" in os.environ and {_EXEC}\n'
+SWITCH_LINE = f"{_EXPLANATION}import sys; {_WAIT}\n"
+CHILD_HOOK_LINE = f'import os, sys; "SKY_RS_PATCH_ACTIVE" in os.environ and {_WAIT}\n'
 
 
-def site_directories() -> list[Path]:
+def site_directories() -> list[str]:
     """The directories in which this interpreter reads .pth files, in its order."""
     if sys.flags.no_site:
         return []
     directories = list(site.getsitepackages())
     if site.ENABLE_USER_SITE:
         directories.append(site.getusersitepackages())
-    return [Path(directory) for directory in directories if Path(directory).is_dir()]
+    return [directory for directory in directories if os.path.isdir(directory)]
 
 
-def child_hook() -> Path | None:
+def child_hook() -> str | None:
     """The file by which children are switched on, if it is where it acts."""
     return _find(CHILD_HOOK)
 
 
-def switch() -> Path | None:
+def switch() -> str | None:
     """The file by which this environment is switched on, if it is."""
     return _find(SWITCH)
 
@@ -66,14 +78,18 @@ def is_activated() -> bool:
     return switch() is not None or ACTIVE_VARIABLE in os.environ
 
 
-def _find(name: str) -> Path | None:
+def _find(name: str) -> str | None:
+    return next(_found(name), None)
+
+
+def _found(name: str) -> Iterator[str]:
     for directory in site_directories():
-        if (directory / name).is_file():
-            return directory / name
-    return None
+        path = os.path.join(directory, name)
+        if os.path.isfile(path):
+            yield path
 
 
-def turn_on() -> tuple[Path, bool]:
+def turn_on() -> tuple[str, bool]:
     """Writes the switch.
 
     Returns:
@@ -84,26 +100,31 @@ def turn_on() -> tuple[Path, bool]:
         LookupError: if there is no directory for it.
     """
     present = switch()
-    if present is not None and present.read_text() == SWITCH_LINE:
-        return present, False
+    if present is not None:
+        with open(present, encoding="utf-8") as file:
+            if file.read() == SWITCH_LINE:
+                return present, False
     hook = child_hook()
     directories = site_directories()
     # Beside the package, so that a user's installation switches only that user on.
-    home = present.parent if present else hook.parent if hook else next(iter(directories), None)
+    file_there = present or hook
+    home = os.path.dirname(file_there) if file_there else next(iter(directories), None)
     if home is None:
         raise LookupError("this interpreter reads no site-packages (it was started with -S?)")
-    target = home / SWITCH
+    target = os.path.join(home, SWITCH)
     # Interpreters that start meanwhile see the old file or the new one, never half of it.
-    temporary = home / f".{SWITCH}.{os.getpid()}"
+    temporary = os.path.join(home, f".{SWITCH}.{os.getpid()}")
     try:
-        temporary.write_text(SWITCH_LINE)
-        temporary.replace(target)
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(SWITCH_LINE)
+        os.replace(temporary, target)
     finally:
-        temporary.unlink(missing_ok=True)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
     return target, True
 
 
-def turn_off() -> list[Path]:
+def turn_off() -> list[str]:
     """Removes the switch, wherever it is.
 
     Returns:
@@ -113,8 +134,7 @@ def turn_off() -> list[Path]:
         OSError: if one can't be removed.
     """
     removed = []
-    for directory in site_directories():
-        if (directory / SWITCH).is_file():
-            (directory / SWITCH).unlink()
-            removed.append(directory / SWITCH)
+    for path in _found(SWITCH):
+        os.unlink(path)
+        removed.append(path)
     return removed

@@ -93,7 +93,7 @@ def _collect(problems: dict[str, str]) -> dict[str, Any]:
 
     result = status(stale=True)
     switch = site_hook.switch()
-    result["environment"] = str(switch) if switch else None
+    result["environment"] = switch
     result["activated"] = site_hook.is_activated()
     result["active_variable"] = os.environ.get(ACTIVE_VARIABLE)
     result["import_problems"] = [

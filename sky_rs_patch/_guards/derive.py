@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from sky_rs_patch._base import interrupts
 from sky_rs_patch._binding import extension
+from sky_rs_patch._guards.baseline import PRISTINE
 from sky_rs_patch._guards.genuine import FOLLOWED, root_of
 from sky_rs_patch._guards.walk import Suspect, Walk
 
@@ -84,10 +85,10 @@ def resolver(
     return resolve
 
 
-#: Builtins as they were when this module was made, but for those that programs like to replace.
+#: Builtins as they were at the start, but for those that programs like to replace.
 _BUILTINS = tuple(
     (name, value)
-    for name, value in vars(builtins).items()
+    for name, value in (PRISTINE.builtins.items() if PRISTINE is not None else ())
     if name not in ("copyright", "credits", "exit", "help", "input", "license", "open", "print")
     and name not in ("quit", "_", "__spec__", "__loader__")
 )

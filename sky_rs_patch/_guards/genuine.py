@@ -6,7 +6,6 @@ The walk through an original asks this of everything that it finds. If a test ha
 
 from __future__ import annotations
 
-import builtins
 import functools
 import logging
 import os
@@ -23,15 +22,15 @@ from types import (
 from typing import Any, Callable, NamedTuple
 
 from sky_rs_patch._binding.proxies import route_of
-from sky_rs_patch._guards.baseline import can_change, functions_of
+from sky_rs_patch._guards.baseline import PRISTINE, can_change, functions_of
 
 #: Functions of these packages, and of the original's own, are followed; others are watched by
 #: identity alone.
 FOLLOWED = frozenset({"sky", "psutil", "os", "posixpath", "genericpath", "hashlib", "sky_rs_patch"})
 #: Packages that aren't followed, and whose classes have no methods from elsewhere either.
 _UNDECORATED = frozenset({"yaml"})
-#: Builtins as they were when this module was made.
-_BUILTINS = dict(vars(builtins))
+#: Builtins as they were at the start.
+_BUILTINS: dict[str, Any] = PRISTINE.builtins if PRISTINE is not None else {}
 
 
 class Rule(NamedTuple):

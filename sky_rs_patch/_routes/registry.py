@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
-from sky_rs_patch._base import entry_points as _entry_points
 from sky_rs_patch._base import interrupts
+from sky_rs_patch._base.names import ENTRY_POINT_GROUP
+from sky_rs_patch._binding import entry_points as _entry_points
 from sky_rs_patch._routes.spec import RouteSpec
 from sky_rs_patch._routes.table import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-ENTRY_POINT_GROUP = "sky_rs_patch.routes"
 
 
 class Loaded(NamedTuple):
@@ -114,6 +113,10 @@ class Registry:
         if target not in self._registered:
             raise KeyError(f"no route is registered for {target!r}")
         del self._registered[target]
+
+    def own(self, target: str) -> RouteSpec:
+        """This project's own route of a target that has one, whatever is registered for it."""
+        return self._own[target]
 
     def get(self, target: str) -> AnyRoute | None:
         """The route of a target."""

@@ -10,14 +10,20 @@ import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+from sky_rs_patch._binding import proxies
 from sky_rs_patch._fingerprints import compute
+from sky_rs_patch._guards import derive
 from sky_rs_patch._routes import opt_in as _opt_in
-from sky_rs_patch._routes.registry import AnyRoute, RegisteredRoute
+from sky_rs_patch._routes.registry import AnyRoute, RegisteredRoute, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sky_rs_patch._native import GuardBuilder
+    from sky_rs_patch._routes.spec import RouteSpec
+
+    #: A function, and its parts when it was fingerprinted (`compute.parts`).
+    Known = tuple[FunctionType, tuple[object, ...]]
 
 
 class Refused(Exception):
@@ -38,8 +44,6 @@ def choose(
     Raises:
         Refused: the code, or that of a function that it calls, isn't known.
     """
-    from sky_rs_patch._guards import derive
-
     if isinstance(route, RegisteredRoute):
         candidate, problem = route.load()
         if candidate is None:
@@ -51,11 +55,13 @@ def choose(
                 raise Refused(f"unknown code: {error}") from None
             if fingerprint not in route.fingerprints:
                 raise Refused(f"unknown code: {target} has the fingerprint {fingerprint}")
-        unchanged = _unchanged([original]) if route.fingerprints else None
+        unchanged = None
+        if route.fingerprints:
+            unchanged = _unchanged([(original, compute.parts(original))])
         return candidate, derive.resolver(original, reads=route.reads, precondition=unchanged)
 
     variant = known_variant(original, target)
-    known: list[Any] = [original]
+    known: list[FunctionType] = [original]
     if variant not in route.natives:
         raise Refused(f"no native function covers variant {variant} of {target}")
     for callee, variants in route.callees.items():
@@ -66,21 +72,39 @@ def choose(
         # Not every release has all of them.
         if function is not None:
             known.append(require(function, name, variants))
-    resolver = derive.resolver(
+    native = route.natives[variant]
+    answering = native if route.opt_in is None else route.opt_in.make(original)
+    return answering, _resolver(route, original, [(each, compute.parts(each)) for each in known])
+
+
+def resolver_of(
+    target: str, original: FunctionType, functions: Iterable[Known]
+) -> Callable[[], GuardBuilder]:
+    """The guards' resolver of a route that the extension has chosen a native function for.
+
+    Args:
+        target: the original's dotted name.
+        original: the function.
+        functions: it and others that the native function covers, as they were then.
+    """
+    return _resolver(registry.own(target), original, functions)
+
+
+def _resolver(
+    route: RouteSpec, original: FunctionType, functions: Iterable[Known]
+) -> Callable[[], GuardBuilder]:
+    return derive.resolver(
         original,
         reads=route.reads,
         unread=derive.ONLY_IN_ERRORS,
         context=route.context,
-        precondition=_unchanged(known, route.precondition),
+        precondition=_unchanged(functions, route.precondition),
         examine=route.examine,
     )
-    native = route.natives[variant]
-    return (native if route.opt_in is None else route.opt_in.make(original)), resolver
 
 
 def require(found: object, name: str, variants: str) -> FunctionType:
     """The callee's function; refuses variants that the native function doesn't cover."""
-    from sky_rs_patch._binding import proxies
     from sky_rs_patch._fingerprints.known_variants import DECORATED
 
     route = proxies.route_of(found)
@@ -98,10 +122,9 @@ def require(found: object, name: str, variants: str) -> FunctionType:
 
 
 def _unchanged(
-    functions: Iterable[FunctionType], further: Callable[[], str | None] | None = None
+    known: Iterable[Known], further: Callable[[], str | None] | None = None
 ) -> Callable[[], str | None]:
     """Makes what says at the first call whether functions are still as they were fingerprinted."""
-    known = [(each, compute.parts(each)) for each in functions]
 
     def precondition() -> str | None:
         for function, parts in known:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,10 @@ from sky_rs_patch._base import switch
 
 # Not where it is needed: a process that has no descriptor left couldn't import it then.
 from sky_rs_patch._base.warn import complain
-from sky_rs_patch._binding import candidates, counters, extension
-from sky_rs_patch._binding import obstacle as _obstacle
-from sky_rs_patch._guards.baseline import MODULES, PRISTINE
+from sky_rs_patch._binding import candidates, counters, extension, proxies
 from sky_rs_patch._routes import opt_in as _opt_in
 from sky_rs_patch._routes.registry import AnyRoute, RegisteredRoute, registry
-from sky_rs_patch._runtime import observe, rebind, table
+from sky_rs_patch._runtime import observe, start, table
 from sky_rs_patch._runtime.implementation import Refused, opt_in_refusal
 from sky_rs_patch._runtime.implementation import choose as choose_implementation
 from sky_rs_patch._runtime.table import Installed
@@ -53,6 +52,8 @@ def enable(opt_in: Iterable[str] = ()) -> None:
             route.enabled = True
         for module in _loaded_modules():
             _patch_loaded(module, late=True)
+        for name in start.on_their_way():
+            _finish_later(name)
     _derive_guards()
 
 
@@ -162,12 +163,12 @@ def _patch_loaded(module: ModuleType, *, late: bool) -> None:
     if late and getattr(spec, "_initializing", False):
         # Half imported: by another thread, or by the importer that called us. Its names may
         # not be there yet; the loader is past our hook, so look again when it is done.
-        _finish_later(module)
+        _finish_later(module.__name__)
         return
     table.entries[:] = [entry for entry in table.entries if entry.proxy is not None]
-    obstacle = _obstacle.obstacle()
+    obstacle = proxies.obstacle()
     if obstacle is None:
-        PRISTINE.add(MODULES)
+        _native().pristine()
     made = []
     for target, route in registry.in_module(module.__name__):
         if obstacle is not None:
@@ -183,15 +184,14 @@ def _patch_loaded(module: ModuleType, *, late: bool) -> None:
         if entry is not None:
             made.append(entry)
     # A copy of a name can only exist if somebody saw the module before its proxies stood.
-    rebound = rebind.rebind(
-        [(entry.proxy.__wrapped__, entry.proxy) for entry in made],
-        list(sys.modules.values()) if late and made else [module],
-    )
-    for copy in rebound:
-        next(entry for entry in made if entry.proxy is copy.new).copies.append(copy.label)
+    if made:
+        pairs = [(entry.proxy.__wrapped__, entry.proxy) for entry in made]
+        modules = list(sys.modules.values()) if late else [module]
+        for index, label in _native().rebind(pairs, modules):
+            made[index].copies.append(label)
 
 
-def _finish_later(module: ModuleType) -> None:
+def _finish_later(name: str) -> None:
     """Patches a module once the thread that is importing it is done."""
 
     def wait() -> None:
@@ -199,11 +199,12 @@ def _finish_later(module: ModuleType) -> None:
 
         # Blocks on the module's import lock until the other thread has finished.
         try:
-            importlib.import_module(module.__name__)
-        except ImportError:
+            module = importlib.import_module(name)
+        except Exception:
+            # Who imports it is told.
             return
         with table.lock:
-            if is_enabled() and sys.modules.get(module.__name__) is module:
+            if is_enabled() and sys.modules.get(name) is module:
                 _patch_loaded(module, late=True)
         _derive_guards()
 
@@ -235,8 +236,6 @@ def _patch(module: ModuleType, target: str, description: AnyRoute) -> Installed 
 
 def _original(found: Any, target: str) -> FunctionType:
     """The plain function that a module has under a name, also behind a proxy of ours."""
-    from sky_rs_patch._binding import proxies
-
     # A mock that ends after a `disable` puts back the proxy that it had found.
     route = proxies.route_of(found)
     original = found if route is None else route.original
@@ -260,19 +259,15 @@ def _new_proxy(
     original: FunctionType, module: ModuleType, target: str, description: AnyRoute
 ) -> tuple[Installed, Any]:
     """Makes an original's proxy and enters it into the table."""
-    from sky_rs_patch._binding import proxies
-
     implementation, resolver = choose_implementation(original, module, target, description)
-    native = extension.load().module
-    assert native is not None
     raises = (
         description.raises
         if isinstance(description, RegisteredRoute)
         else (description.opt_in is not None)
     )
-    route = native.Route(target, original, implementation, resolver, raises)
+    route = _native().Route(target, original, implementation, resolver, raises)
     proxy = proxies.kind().cls(route)
-    entry = Installed(target, module, description, proxy)
+    entry = Installed(target, weakref.ref(module), description, weakref.ref(proxy))
     table.entries.append(entry)
     observe.attach(route)
     return entry, proxy
@@ -296,7 +291,15 @@ def _restore(entries: list[Installed]) -> None:
         if module is not None and sys.modules.get(module.__name__) is not module:
             modules.append(module)
     # Whoever imported a name meanwhile has the proxy, and gets the original as well.
-    rebind.rebind(pairs, modules)
+    if pairs:
+        _native().rebind(pairs, modules)
+
+
+def _native() -> Any:
+    """The extension, where something is routed."""
+    native = extension.load().module
+    assert native is not None
+    return native
 
 
 def _report(message: str) -> None:
@@ -312,3 +315,17 @@ def add_elsewhere(route: Route) -> None:
         table.routes_elsewhere[route.name] = route
         route.enabled = is_enabled()
         observe.attach(route)
+
+
+def _take_over() -> None:
+    """Goes on from what was done at the start."""
+    with table.lock:
+        observe.attach_all()
+        for name in {entry.target.rpartition(".")[0] for entry in table.entries}:
+            module = sys.modules.get(name)
+            if isinstance(module, ModuleType):
+                # There may be functions that were left as they are, for reasons to be told.
+                _patch_loaded(module, late=False)
+
+
+_take_over()

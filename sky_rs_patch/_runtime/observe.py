@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sky_rs_patch._binding import counters
+from sky_rs_patch._binding import counters, extension
 from sky_rs_patch._runtime import decline_warning, table
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ def observe(observer: Callable[..., Any] | None) -> None:
                 proxy._self_route.observer = observer
         for route in table.routes_elsewhere.values():
             route.observer = observer
+
+
+def attach_all() -> None:
+    """Does for the proxies that were put in at the start what `attach` does for others."""
+    native = extension.load().module
+    for target, counts in native.take_left_counts() if native is not None else ():
+        counters.add(target, counts)
+    for entry in table.installed():
+        proxy = entry.proxy
+        if proxy is not None:
+            attach(proxy._self_route)
 
 
 def attach(route: Route) -> None:

@@ -74,7 +74,7 @@ def _step(holds: list[_Hold], seen: set[int], found: dict[str, set[str]]) -> lis
     held = {id(hold.holder): hold for hold in holds}
     ours = {id(holds), id(held)}
     namespaces = {
-        id(vars(module)): str(name)
+        id(_namespace(module)): str(name)
         for name, module in list(sys.modules.items())
         if isinstance(module, ModuleType)
     }
@@ -91,6 +91,15 @@ def _step(holds: list[_Hold], seen: set[int], found: dict[str, set[str]]) -> lis
                     if len(found[target]) < _MOST_OWNERS:
                         found[target].add(f"{owner}{hold.path}")
     return further
+
+
+def _namespace(module: ModuleType) -> dict[str, Any]:
+    if issubclass(type(module), ModuleType):
+        # By `vars` a lazy one would be loaded.
+        namespace: dict[str, Any] = ModuleType.__getattribute__(module, "__dict__")
+        return namespace
+    # Some libraries of cffi's say that they were modules.
+    return vars(module)
 
 
 def _is_ours(referrer: object) -> bool:

@@ -13,7 +13,7 @@ from sky_rs_patch._base import switch as _switch
 from sky_rs_patch._base.names import __version__
 from sky_rs_patch._binding import candidates, counters
 from sky_rs_patch._binding import extension as _extension
-from sky_rs_patch._binding.obstacle import obstacle
+from sky_rs_patch._binding.proxies import obstacle
 from sky_rs_patch._routes import opt_in
 from sky_rs_patch._routes.registry import RegisteredRoute, registry
 from sky_rs_patch._routes.spec import RouteSpec

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any
+
+from sky_rs_patch._routes.registry import registry
+from sky_rs_patch._runtime import start
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,14 +29,20 @@ class Installed:
         copies: names elsewhere that were bound to the proxy as well.
     """
 
-    def __init__(self, target: str, module: ModuleType, description: AnyRoute, proxy: Any) -> None:
+    def __init__(
+        self,
+        target: str,
+        module: weakref.ref[ModuleType],
+        description: AnyRoute,
+        proxy: weakref.ref[Any],
+    ) -> None:
         self.target = target
         self.attribute = target.rpartition(".")[2]
         self.description = description
         self.stands = False
         self.copies: list[str] = []
-        self._module = weakref.ref(module)
-        self._proxy = weakref.ref(proxy)
+        self._module = module
+        self._proxy = proxy
 
     @property
     def module(self) -> ModuleType | None:
@@ -48,12 +55,23 @@ class Installed:
         return self._proxy()
 
 
-lock = threading.RLock()
-# Of the thread that holds it at a fork the child has nothing but the lock. What that thread was at
-# may be half done, which `enable` and the next import make up for.
-os.register_at_fork(after_in_child=lock._at_fork_reinit)  # type: ignore[attr-defined]
+lock = start.lock
+
+
+def _taken_over() -> list[Installed]:
+    """The proxies that were put in at the start; from now on the installer puts them in."""
+    with lock:
+        placed, start.placed = start.placed or [], None
+    made = []
+    for target, module, proxy, copies in placed:
+        entry = Installed(target, module, registry.own(target), proxy)
+        entry.stands, entry.copies = True, copies
+        made.append(entry)
+    return made
+
+
 #: Every proxy that was made and still exists, the newest last.
-entries: list[Installed] = []
+entries: list[Installed] = _taken_over()
 #: By name: routes of functions that stand in no module of SkyPilot.
 routes_elsewhere: dict[str, Route] = {}
 #: By target: why one whose module is loaded has no proxy.

@@ -15,7 +15,7 @@ from sky_rs_patch._base.names import VIRTUAL_MODULE, __version__
 from sky_rs_patch._binding import extension
 from sky_rs_patch._contracts import preconditions
 from sky_rs_patch._guards import derive
-from sky_rs_patch._guards.baseline import MODULES, PRISTINE
+from sky_rs_patch._guards.baseline import PRISTINE
 
 if TYPE_CHECKING:
     from types import FunctionType, ModuleType
@@ -88,7 +88,6 @@ def _routed_own(name: str) -> Any:
     from sky_rs_patch._binding import proxies
     from sky_rs_patch._runtime import installer
 
-    PRISTINE.add(MODULES)
     PRISTINE.add((originals.__name__, "psutil", "psutil._common", "psutil._pslinux"))
     # Pickle looks a function up where it says that it is.
     original.__module__ = VIRTUAL_MODULE

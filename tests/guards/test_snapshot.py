@@ -15,7 +15,8 @@ from support import COMMON, run_code, small_skypilot
 
 import sky_rs_patch
 from sky_rs_patch import _testing
-from sky_rs_patch._guards.baseline import PRISTINE, Snapshot
+from sky_rs_patch._guards.baseline import PRISTINE
+from sky_rs_patch._native import Snapshot
 
 
 def refuse(*arguments):

@@ -418,7 +418,7 @@ def test_an_activated_program_imports_nothing_either():
 
 
 def test_the_hook_of_children_is_the_one_that_waits():
-    assert site_hook.child_hook().read_text() == site_hook.CHILD_HOOK_LINE
+    assert Path(site_hook.child_hook()).read_text() == site_hook.CHILD_HOOK_LINE
 
 
 def test_who_waited_is_relieved(environment):

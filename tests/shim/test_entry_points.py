@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from sky_rs_patch._base import entry_points
+from sky_rs_patch._binding import entry_points
 
 GROUP = "somebody.routes"
 TEXT = f"[other]\na = b:c\n\n[{GROUP}]\nthis = that:other\n"
@@ -83,6 +83,6 @@ def test_somebody_elses_way_to_keep_packages(tmp_path, monkeypatch):
 def test_places_that_are_not_there(place, monkeypatch):
     installed(place)
     monkeypatch.setattr(sys, "path", [str(place / "nowhere"), None, *sys.path])
-    assert entry_points._may_exist(GROUP.encode())
+    assert entry_points.may_exist(GROUP)
     (place / "a_package-1.0.dist-info" / "entry_points.txt").unlink()
-    assert not entry_points._may_exist(GROUP.encode())
+    assert not entry_points.may_exist(GROUP)

@@ -265,13 +265,13 @@ def test_odd_things_in_sys_modules():
 BROKEN = """
 import sys
 import sky_rs_patch
-from sky_rs_patch._runtime import installer as _engine
+from sky_rs_patch._runtime import start as _engine
 sky_rs_patch.enable()
 
 def broken(*arguments, **keywords):
     raise ZeroDivisionError("broken on purpose")
 
-_engine._patch_loaded = broken
+_engine._place = broken
 from sky.utils import common_utils
 print(type(common_utils.hash_file).__name__, common_utils.base36_encode("ff"))
 """

@@ -10,7 +10,7 @@ from proxy_operations import OPERATIONS, outcome
 from support import function, run_python, small_skypilot
 
 import sky_rs_patch
-from sky_rs_patch._binding import proxies
+from sky_rs_patch._binding import python_proxy
 
 NAME = "truncate_long_string"
 
@@ -30,7 +30,7 @@ def test_the_native_proxy(name, plain, enabled):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_proxy_in_python(name, plain, enabled, monkeypatch):
-    proxy = proxies.PythonRoutedFunction(function(NAME)._self_route)
+    proxy = python_proxy.PythonRoutedFunction(function(NAME)._self_route)
     monkeypatch.setattr(f"sky.utils.common_utils.{NAME}", proxy)
     assert outcome(OPERATIONS[name], proxy) == plain[name]
 
@@ -53,7 +53,7 @@ def test_in_a_process_of_its_own(pure, tmp_path):
         assert done.returncode == 0, done.stderr
         found[active] = json.loads(done.stdout)
     kinds = {found[active].pop("kind") for active in found}
-    routed = "sky_rs_patch._binding.proxies.PythonRoutedFunction" if pure else None
+    routed = "sky_rs_patch._binding.python_proxy.PythonRoutedFunction" if pure else None
     assert kinds == {"builtins.function", routed or "sky_rs_patch._native.RoutedFunction"}
     assert found["1"] == found["0"]
 

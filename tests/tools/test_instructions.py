@@ -138,5 +138,6 @@ def test_the_baseline_is_for_these_calls(instructions):
     baseline = json.loads(instructions.BASELINE.read_text())
     names = [workload.name for workload in instructions.workloads()]
     assert sorted(baseline["calls"]) == sorted(names)
+    assert list(baseline["start"]) == [instructions.START]
     assert baseline["routed"].keys() == baseline["original"].keys() == baseline["calls"].keys()
     assert {name.partition(":")[0] for name in names} == baseline["first"].keys()

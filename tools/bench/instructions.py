@@ -1,8 +1,10 @@
-"""Counts the instructions of hot and of first calls under callgrind; compares with a baseline.
+"""Counts the instructions of hot calls, first calls and a start; compares with a baseline.
 
     python tools/bench/instructions.py [--update] [--bound 10] [--json FILE]
 
-Instructions don't depend on how busy a machine is, so this may fail a build where times may not.
+callgrind counts them. Instructions don't depend on how busy a machine is, so this may fail a build
+where times may not. A start is the import of SkyPilot's three routed modules (`cold_start.py`),
+without what it takes where there is no shim.
 Two numbers a call are held against ``instructions.json``: those in the extension, and all of them,
 the interpreter's included. Either is compared only where it can be: with the same rustc, and with
 the same interpreter. What can't be compared is said.
@@ -26,8 +28,13 @@ import tempfile
 from typing import Any, Callable, NamedTuple
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests" / "support"))
+sys.path.append(str(pathlib.Path(__file__).parent))
+
+import cold_start
 
 BASELINE = pathlib.Path(__file__).with_suffix(".json")
+#: A start's name in the table.
+START = "a start: import of the three modules"
 CALLS = 200
 WARM = 20
 #: Calls where a namespace changes before each: the originals are slow.
@@ -227,6 +234,35 @@ def count(folder: pathlib.Path) -> dict[str, dict[str, Counts]]:
     return found
 
 
+def count_start(folder: pathlib.Path) -> Counts:
+    """Counts the instructions by which the shim makes the import of SkyPilot's modules longer.
+
+    Raises:
+        RuntimeError: if callgrind or the measured process fails.
+    """
+    cold_start.stand_in(folder)
+    counts = []
+    for number, active in enumerate((None, None, "1")):
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(folder)}
+        environment.pop("SKYPILOT_USE_RUST", None)
+        environment.pop("SKY_RS_PATCH_ACTIVE", None)
+        if active:
+            environment["SKY_RS_PATCH_ACTIVE"] = active
+        out = folder / f"start.{number}"
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
+        # The first run only writes the compiled modules of the stand-in.
+        command = [*command * bool(number), sys.executable, "-c", cold_start.PROGRAM]
+        done = subprocess.run(
+            command, env=environment, cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"the measured start failed:\n{done.stdout}\n{done.stderr}")
+        if number:
+            counts.append(_parse(out.read_text()))
+    (_, without), (own, with_shim) = counts
+    return Counts(own, with_shim - without)
+
+
 def _parse(profile: str) -> tuple[int, int]:
     """Instructions in the extension, and in all, from a profile in callgrind's format."""
     names: dict[str, str] = {}
@@ -289,7 +325,7 @@ def compare(
             unsaid.append(f"the baseline for {what} was made with {', '.join(differing)}")
     named = [
         (f"first call of {name}" if section == "first" else name, *pair)
-        for section in ("calls", "first")
+        for section in ("calls", "first", "start")
         for name, *pair in _both(baseline, now, section)
     ]
     for name, before, after in named:
@@ -358,6 +394,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         counts = count(pathlib.Path(folder))
+        counts["start"] = {START: count_start(pathlib.Path(folder))}
     sections = {
         section: {name: list(it) for name, it in named.items()} for section, named in counts.items()
     }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::Mutex;
 
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
@@ -14,6 +15,15 @@ const RUST: usize = 0;
 const PYTHON: usize = 1;
 const FIRST_DECLINE: usize = 2;
 const _: () = assert!(FIRST_DECLINE + Decline::ALL.len() <= BLOCK);
+
+/// Names and counts of routes that are gone and had nobody to count for.
+static LEFT: Mutex<Vec<(String, Vec<u64>)>> = Mutex::new(Vec::new());
+
+/// The names and counts of routes that went before somebody shared their counters, once.
+#[pyfunction]
+pub(crate) fn take_left_counts() -> Vec<(String, Vec<u64>)> {
+    LEFT.try_lock().map_or_else(|_| Vec::new(), |mut left| std::mem::take(&mut *left))
+}
 
 /// One route's counters, in memory of our own or in a buffer that others can read, for
 /// instance a mapped file that outlives the process.
@@ -101,6 +111,17 @@ impl Counters {
         self.block.set(target);
         drop(self.shared.replace(Some(buffer)));
         Ok(())
+    }
+
+    /// Keeps what was counted in memory of our own, for `take_left_counts`.
+    pub(crate) fn leave(&mut self, name: &str) {
+        let counts: Vec<_> = self.owned.iter().map(Cell::get).collect();
+        // If another thread stayed behind in the parent of a fork with it, so be it.
+        if counts.iter().any(|count| *count > 0)
+            && let Ok(mut left) = LEFT.try_lock()
+        {
+            left.push((name.to_owned(), counts));
+        }
     }
 
     /// Goes back to memory of our own, with the present counts.

@@ -17,6 +17,11 @@ impl<T> GilBound<T> {
         Self(value)
     }
 
+    /// The value, for who has nobody to share it with.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+
     #[inline]
     pub(crate) fn get(&self, _py: Python<'_>) -> &T {
         &self.0

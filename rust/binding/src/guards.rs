@@ -152,6 +152,11 @@ impl Guards {
     /// The resolver's own exception, or `TypeError` if it returned something else; the guards then
     /// refuse for good. An exception that isn't an ordinary error leaves them unresolved.
     pub(crate) fn finish_resolve(&mut self, py: Python<'_>, answer: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+        if answer.as_ref().is_ok_and(PyAnyMethods::is_none) {
+            // It can't be told now, for want of a descriptor perhaps: the next call asks again.
+            self.state = State::Unresolved;
+            return Ok(());
+        }
         let outcome = answer.and_then(|answer| self.take(&answer));
         if let Err(error) = &outcome {
             if !errors::is_failure(py, error) {

@@ -30,8 +30,10 @@ mod panics;
 mod pins;
 #[expect(unsafe_code, reason = "SAFETY.md")]
 mod proxy;
+mod rebind;
 #[expect(unsafe_code, reason = "SAFETY.md")]
 mod route;
+mod start;
 #[expect(unsafe_code, reason = "SAFETY.md")]
 mod switch;
 #[expect(unsafe_code, reason = "SAFETY.md")]
@@ -86,6 +88,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(faults::inject_fault, module)?)?;
     module.add_function(wrap_pyfunction!(switch::watch_environment, module)?)?;
     module.add_function(wrap_pyfunction!(proxy::make_proxy_type, module)?)?;
+    module.add_function(wrap_pyfunction!(counters::take_left_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(rebind::rebind, module)?)?;
+    start::add_functions(module)?;
     bytecode::add_functions(module)?;
     floors::add_functions(module)?;
     functions::add_functions(module)

@@ -57,15 +57,22 @@ unsafe fn content(cell: *mut ffi::PyObject) -> *mut ffi::PyObject {
     unsafe { (*cell.cast::<ffi::PyCellObject>()).ob_ref }
 }
 
+/// A function's code, defaults and keyword defaults, from its fields: to ask for them by name is
+/// audited, and audit hooks are Python code.
+pub(crate) fn parts<'py>(function: &Bound<'py, PyFunction>) -> [Option<Bound<'py, PyAny>>; 3] {
+    let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
+    // SAFETY: an exact function, whose fields are null or live objects that it holds.
+    unsafe { [(*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults] }
+        // SAFETY: as above; each of them is borrowed and gets a reference of its own.
+        .map(|field| unsafe { Bound::from_borrowed_ptr_or_opt(function.py(), field) })
+}
+
 impl PinnedFunction {
     fn new(function: &Bound<'_, PyFunction>, label: &Bound<'_, PyString>) -> Self {
         let py = function.py();
         let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
-        // SAFETY: an exact function, whose fields are null or live objects that it holds.
-        let [code, defaults, kwdefaults] = unsafe { [(*raw).func_code, (*raw).func_defaults, (*raw).func_kwdefaults] }
-            // SAFETY: as above; each of them is borrowed and gets a reference of its own.
-            .map(|field| unsafe { Bound::from_borrowed_ptr_or_opt(py, field) }.map(Bound::unbind));
-        // SAFETY: null or a tuple, as above.
+        let [code, defaults, kwdefaults] = parts(function).map(|part| part.map(Bound::unbind));
+        // SAFETY: an exact function, whose closure is null or a tuple that it holds.
         let closure = unsafe { Bound::from_borrowed_ptr_or_opt(py, (*raw).func_closure) };
         let closure = closure.and_then(|closure| closure.cast_into::<PyTuple>().ok());
         let cells = closure.iter().flat_map(PyTupleMethods::iter).map(|cell| {

@@ -43,6 +43,16 @@ pub(crate) struct Route {
     counters: GilBound<Counters>,
     /// Whether an exception of the candidate was told of: the first one is enough.
     told: GilBound<Cell<bool>>,
+    /// Whether what it has counted in memory of its own is kept when it goes.
+    leaves_counts: bool,
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        if self.leaves_counts {
+            self.counters.get_mut().leave(&self.name);
+        }
+    }
 }
 
 /// Borrows what a cell holds, for as long as the GIL is held.
@@ -443,6 +453,22 @@ impl Route {
         })
     }
 
+    /// A route of a native function, whose counts outlive it: see `counters::take_left_counts`.
+    ///
+    /// # Errors
+    /// `ValueError` if there is no native function of that name.
+    pub(crate) fn of_native(
+        name: &str,
+        original: &Bound<'_, PyAny>,
+        native: &str,
+        resolver: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let native = PyString::new(original.py(), native).into_any();
+        let mut route = Self::new(name.to_owned(), original.clone(), &native, Some(resolver), false)?;
+        route.leaves_counts = true;
+        Ok(route)
+    }
+
     /// The original, for the proxy.
     pub(crate) fn original_ptr(&self, py: Python<'_>) -> *mut ffi::PyObject {
         peek(self.original.get(py))
@@ -481,6 +507,7 @@ impl Route {
             guards: GilBound::new(RefCell::new(Guards::new(resolver))),
             counters: GilBound::new(Counters::new()),
             told: GilBound::new(Cell::new(false)),
+            leaves_counts: false,
         })
     }
 

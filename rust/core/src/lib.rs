@@ -12,6 +12,7 @@ pub mod cluster_name;
 pub mod cpu;
 mod decline;
 pub mod directory;
+pub mod entry_points;
 pub mod file;
 pub mod float_format;
 pub mod floors;

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import shutil
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -296,7 +297,9 @@ class Sessions:
         """The terminal counts them."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and settings.name == "python-1" and not settings.skip:
-            terminal.stats.setdefault("deselected", []).extend([None] * count)
+            # Plugins look for attributes of their own in what stands there.
+            kept = terminal.stats.setdefault("deselected", [])
+            kept += [types.SimpleNamespace() for _ in range(count)]
 
     def _note_module(self, settings: ArmSettings, report: dict[str, Any]) -> None:
         """A module wasn't collected, or skipped itself."""

@@ -35,8 +35,8 @@ READS = (
     *(
         f"builtins.{name}"
         for name in (
-            *("dict", "float", "hasattr", "int", "isinstance", "len", "list", "next", "set"),
-            *("str", "super", "type"),
+            *("bool", "dict", "float", "hasattr", "id", "int", "isinstance", "len", "list", "next"),
+            *("set", "str", "super", "type"),
         )
     ),
 )

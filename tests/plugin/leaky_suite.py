@@ -154,7 +154,7 @@ def make(folder: Path, count: int) -> Path:
         count: how many tests it is to have, about.
     """
     files = {"more.py": FUNCTIONS, "world.py": WORLD}
-    number_of_files = count // (EACH + 2)
+    number_of_files = count // (EACH + 1)
     for number in range(number_of_files):
         last = number == number_of_files - 1
         text = FILE.replace("@NUMBER@", str(number)).replace("@EACH@", str(EACH))

@@ -54,7 +54,7 @@ def test_the_schema(measured):
     for row in result["routes"]:
         assert set(row) == {
             *("function", "workload", "target", "state", "note", "declined", "answered"),
-            *("seconds", "ratio", "limit", "peers"),
+            *("seconds", "ratio", "changing", "limit", "peers"),
         }
         for spread in [*row["seconds"].values(), *([row["ratio"]] if row["ratio"] else [])]:
             assert set(spread) == SPREAD

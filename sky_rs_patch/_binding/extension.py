@@ -84,16 +84,14 @@ def panics() -> list[str]:
 
 def _hint() -> str:
     """Names extensions that were built for other interpreters, if that is the trouble."""
-    from pathlib import Path
-
     wanted = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
     try:
-        found = sorted(path.name for path in Path(__file__).parents[1].glob("_native*.so"))
-    except OSError:
+        names = os.listdir(os.path.dirname(os.path.dirname(__file__)))
+        from sky_rs_patch._base import source_folder
+    except (ImportError, OSError):
         # There may be no descriptor left to look with.
         return ""
-    from sky_rs_patch._base import source_folder
-
+    found = sorted(name for name in names if name.startswith("_native") and name.endswith(".so"))
     problem = source_folder.problem()
     if not found and problem is not None:
         return f"; {problem}"

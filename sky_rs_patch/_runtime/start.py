@@ -18,6 +18,7 @@ from types import ModuleType
 from sky_rs_patch import _finder
 from sky_rs_patch._base import interrupts, switch
 from sky_rs_patch._base.names import ENTRY_POINT_GROUP
+from sky_rs_patch._base.warn import complain
 from sky_rs_patch._binding import entry_points, extension, proxies
 
 TYPE_CHECKING = False
@@ -59,8 +60,17 @@ def enable(opt_in: Iterable[str] = ()) -> None:
     """Routes calls from now on; see `sky_rs_patch.enable`."""
     with lock:
         done = not opt_in and _is_ordinary() and _enable()
-    if not done:
-        _installer().enable(opt_in)
+    if done:
+        return
+    try:
+        installer = _installer()
+    except BaseException as error:
+        if not interrupts.is_failure(error):
+            raise
+        # There may be no descriptor left to import it with.
+        complain(f"what isn't served yet stays on Python: {type(error).__name__}: {error}")
+        return
+    installer.enable(opt_in)
 
 
 def _enable() -> bool:

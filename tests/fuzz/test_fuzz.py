@@ -20,7 +20,7 @@ PRESENT = [each for each in DESCRIPTIONS if applicability.applies(each.name)]
 
 def test_a_short_run_of_all_routes(tmp_path):
     path = tmp_path / "record.json"
-    command = ["-m", "fuzz", "--calls", "6000", "--seed", "1", "--examples", "0"]
+    command = ["-m", "fuzz", "--calls", "6000", "--seed", "2", "--examples", "0"]
     done = subprocess.run(
         [sys.executable, *command, "--record", str(path)],
         capture_output=True,
@@ -37,7 +37,7 @@ def test_a_short_run_of_all_routes(tmp_path):
             number for reason, number in counts.items() if reason.startswith("declined")
         )
     assert sum(counts["compared"] for counts in run["routes"].values()) >= 5900
-    assert "different; seed 1" in done.stdout
+    assert "different; seed 2" in done.stdout
 
 
 def test_cases_are_those_of_the_seed():

@@ -13,7 +13,11 @@ from sky_rs_patch._runtime import virtual_module
 STUB = Path(sky_rs_patch.__file__).with_name("_native.pyi")
 #: What the stub describes that is no native function of a route.
 OTHERS = frozenset(
-    {"build_info", "panics", "watch_environment", "scan_code", "make_proxy_type", "inject_fault"}
+    {
+        *("build_info", "panics", "watch_environment", "scan_code", "make_proxy_type"),
+        *("code_text", "may_declare_entry_points", "place_proxies", "pristine", "rebind"),
+        *("take_left_counts", "inject_fault"),
+    }
 )
 
 

@@ -156,6 +156,8 @@ class Case:
     def _judge(self, observable: Observable, worlds: _Worlds) -> str:
         # Runs after other tests may differ for that reason: each is held against its like.
         pairs = [pair for pair in worlds.values() if pair[0]]
+        if any(len(set(ours)) > 1 for ours, _ in pairs):
+            return verdicts.FLAKY
         if not any(theirs for _, theirs in pairs):
             # They never ran after the same tests: Rust dies on one of these, say.
             pairs = [([], [])]
@@ -164,8 +166,6 @@ class Case:
                 pairs[0][1].extend(theirs)
             if len(set(pairs[0][0])) > 1:
                 return verdicts.INCONCLUSIVE
-        if any(len(set(ours)) > 1 for ours, _ in pairs):
-            return verdicts.FLAKY
         # Where Python is the same after other tests, too, the evidence adds up.
         alike: dict[compare.Value, tuple[list[compare.Value], list[compare.Value]]] = {}
         for ours, theirs in pairs:

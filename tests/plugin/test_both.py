@@ -671,8 +671,11 @@ def test_capture_modes(tmp_path, mode):
     plain, both = pair(write(tmp_path / "suite", PRINTING), argument)
     assert (plain.code, both.code) == (0, 1)
     assert both.totals["failed"] + both.totals["passed"] == plain.totals["passed"] == 6
+    observables = {cause["id"]: cause["observable"] for cause in both.report["divergences"]}
     different = {
-        item["test"].partition("::")[2]: item["observable"] for item in both.report["divergences"]
+        row["id"].partition("::")[2]: observables[cause]
+        for row in both.report["tests"]
+        for cause in row["divergences"]
     }
     expected = {"test_stdout": "stdout", "test_stderr_in_fixture": "stderr"}
     if mode in ("fd", "no"):

@@ -282,6 +282,14 @@ def test_how_often_an_answer_was_given_is_no_answer():
     assert verdicts(case) == {"call": DIVERGED}
 
 
+def test_python_contradicts_itself_where_rust_never_ran():
+    """Rust dies in a test before it, say, so that what came before is never the same."""
+    case = Case(run(stdout="1", context="all"), run(stdout="2", context="less"))
+    case.add("python", run(stdout="3", context="all"))
+    case.add("rust", run(stdout="4", context="less"))
+    assert verdicts(case) == {"stdout": FLAKY}
+
+
 def test_the_most_telling_comes_first():
     python = [run(call("a"), stdout="a", stderr=noise) for noise in "123"]
     rust = [run(call("b"), stdout=text, stderr="4") for text in "bab"]

@@ -416,17 +416,29 @@ impl Route {
         if original.is_null() {
             return std::ptr::null_mut();
         }
-        if reason == Decline::Changed {
+        if reason == Decline::Changed
             // SAFETY: the caller vouches for the arguments.
-            let call = unsafe { CallArgs::new(py, args, nargsf, kwnames, &[]) };
-            if let Some(stream) = call.only().and_then(natives::resumed) {
-                // SAFETY: the stream lives as long as the call; the route holds the original.
-                return unsafe { calls::vectorcall(py, original, [stream.as_ptr()].as_ptr(), 1, std::ptr::null_mut()) };
-            }
+            && let Some(stream) = unsafe { Self::resumed(py, args, nargsf, kwnames) }
+        {
+            // SAFETY: the stream lives as long as the call; the route holds the original.
+            return unsafe { calls::vectorcall(py, original, [stream.as_ptr()].as_ptr(), 1, std::ptr::null_mut()) };
         }
         // SAFETY: the caller vouches for the arguments, which are untouched; the route holds
         // the original.
         unsafe { calls::vectorcall(py, original, args, nargsf, kwnames) }
+    }
+
+    /// What the original is to read on from in the place of a call's only argument.
+    #[inline(never)]
+    unsafe fn resumed(
+        py: Python<'_>,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> Option<Bound<'_, PyAny>> {
+        // SAFETY: the caller vouches for the arguments.
+        let call = unsafe { CallArgs::new(py, args, nargsf, kwnames, &[]) };
+        call.only().and_then(natives::resumed)
     }
 
     /// Calls `first_decline`, for the first and last time, unless the decline was asked for.

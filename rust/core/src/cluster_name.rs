@@ -42,11 +42,21 @@ pub fn fit<'a>(
     while let [shorter @ .., b'-'] = kept {
         kept = shorter;
     }
-    let hash = base36::encode(format!("{:x}", md5::compute(name)).as_bytes(), |digits| {
+    let hash = base36::encode(&hexadecimal(md5::compute(name).0), |digits| {
         let digits = &digits[..hash_length.min(digits.len())];
         Ok([b"-", digits].concat())
     })?;
     Ok(Shortened { kept, hash })
+}
+
+/// Formatting it would take as long as all the rest.
+fn hexadecimal(digest: [u8; 16]) -> [u8; 32] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    text
 }
 
 #[cfg(test)]

@@ -84,13 +84,13 @@ fn text_of(
     let mut text = Text(String::with_capacity(8192));
     text.0.push('(');
     let mut plain = text.described(code)?;
-    for (part, empty) in [(defaults, "()"), (keyword_defaults, "{}")] {
+    // As `_described` has them: of a dictionary, a list of its items.
+    for (part, empty) in [(defaults, "()"), (keyword_defaults, "[]")] {
         text.0.push_str(", ");
         if part.is_truthy()? {
             plain = plain && text.described(part)?;
         } else {
-            // As `_described` has an empty dictionary.
-            text.0.push_str(if empty == "{}" { "[]" } else { empty });
+            text.0.push_str(empty);
         }
     }
     text.0.push(')');
